@@ -1,0 +1,1 @@
+"""Array functions that the whole product stands on."""
