@@ -1,0 +1,1 @@
+"""The engine: budgets, stacks, the training loop, runs and receipts. It knows nothing about any method."""

@@ -1,0 +1,1 @@
+"""A generator and a critic with turns and optimisers of their own."""

@@ -1,0 +1,1 @@
+"""Regression with dropout and batch normalisation."""
