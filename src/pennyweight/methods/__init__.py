@@ -1,0 +1,1 @@
+"""One folder a work, all alike; a method never imports another."""

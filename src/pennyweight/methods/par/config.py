@@ -1,0 +1,76 @@
+"""Recipes of PAR: language models whose layer pattern is the question."""
+
+from dataclasses import dataclass
+
+from pennyweight.blocks.pattern import Pattern
+from pennyweight.core.errors import UserError
+from pennyweight.core.optimizer import AdamW
+from pennyweight.core.recipe import FitConfig
+from pennyweight.core.schedule import Schedule
+from pennyweight.data.text import TextConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParConfig:
+    """A decoder language model with a layer pattern.
+
+    ``pattern`` is a pattern string or a preset (``par(5)``, ``interleaved``) over ``num_blocks`` blocks;
+    ``width`` the residual width, ``num_heads`` of attention, ``window`` the reach of ``w`` blocks and
+    ``context`` the training length, both in tokens.
+    """
+
+    pattern: str = "par(5)"
+    num_blocks: int = 12
+    width: int = 128
+    num_heads: int = 4
+    window: int = 128
+    context: int = 512
+    data: TextConfig = TextConfig()
+    fit: FitConfig = FitConfig()
+
+    def __post_init__(self) -> None:
+        self.parsed_pattern()
+        if self.num_heads < 1 or self.width % (2 * self.num_heads):
+            raise UserError(
+                f"width {self.width} with {self.num_heads} heads",
+                expected="a width that is an even multiple of the heads",
+            )
+        if self.context < 2 or self.window < 1:
+            raise UserError(f"context {self.context}, window {self.window}", expected="context >= 2, window >= 1")
+
+    def parsed_pattern(self) -> Pattern:
+        """The pattern's blocks; a string that spells out its blocks may have any number of them."""
+        preset = self.pattern.strip().lower().startswith(("par", "interleaved", "sandwich"))
+        return Pattern.parse(self.pattern, num_blocks=self.num_blocks if preset else None)
+
+
+def tiny() -> ParConfig:
+    """1.6 M parameters, context 512: minutes on two processor cores."""
+    return ParConfig(fit=FitConfig(batch=8, optimizer=AdamW(lr=3e-3), schedule=Schedule(warmup=0.04, decay=0.6)))
+
+
+def small() -> ParConfig:
+    """9 M parameters, 16 blocks, 4,096 tokens: an evening on a desktop processor."""
+    return ParConfig(
+        num_blocks=16,
+        width=256,
+        data=TextConfig(vocab_size=4096),
+        fit=FitConfig(batch=16, optimizer=AdamW(lr=1.5e-3), budget="2h"),
+    )
+
+
+def one_gpu() -> ParConfig:
+    """120 M parameters, 32 blocks as in the paper, context 1,024: hours on one GPU."""
+    return ParConfig(
+        num_blocks=32,
+        width=640,
+        num_heads=10,
+        context=1024,
+        window=256,
+        data=TextConfig(vocab_size=16384),
+        fit=FitConfig(batch=64, optimizer=AdamW(lr=6e-4, beta2=0.95, weight_decay=0.1), budget="4h"),
+    )
+
+
+RECIPES = {"tiny": tiny, "small": small, "one_gpu": one_gpu}
+DEFAULT = "tiny"

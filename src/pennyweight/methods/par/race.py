@@ -1,0 +1,61 @@
+"""PAR's claim as a race: its rule's pattern against the interleaved one, at equal training time."""
+
+import torch
+
+from pennyweight.core.race import Contest, Side, Timed, Traits
+from pennyweight.core.stack import Stack
+from pennyweight.core.task import Task
+from pennyweight.methods.par.task import LanguageModel, recall, recall_distances
+
+_DECODED = 32
+
+
+def traits(task: Task, stack: Stack) -> Traits:
+    """FLOPs, cache and recall of a trained language model; its prefill and decode speed at the full context."""
+    assert isinstance(task, LanguageModel)
+    model, context = task.model, task.config.context
+    vocab_size = task.tokenizer.vocab_size
+    tokens = torch.randint(1, vocab_size, (1, context), generator=torch.Generator().manual_seed(0)).to(
+        model.embedding.weight.device
+    )
+    prompt = tokens[:, : context - _DECODED]
+    dtype = torch.bfloat16 if stack.precision == "bf16" else torch.float32
+    filled = model.new_cache(1, context, dtype=dtype)
+    model(prompt, cache=filled)
+    figures = {
+        "attention blocks": float(model.config.pattern.count("attention")),
+        "FLOPs per token": model.config.flops(1, context) / context,
+        "cache bytes at the context": float(filled.num_bytes),
+    }
+    for distance in recall_distances(context):
+        measured = recall(model, distance=distance, vocab_size=vocab_size)
+        figures[f"recall at {distance}"] = measured["accuracy"]
+        figures[f"recall floor at {distance}"] = measured["floor"]
+
+    def prefill() -> None:
+        model(prompt, cache=model.new_cache(1, context, dtype=dtype))
+
+    def decode() -> None:
+        for position in range(context - _DECODED, context):
+            model(tokens[:, position : position + 1], cache=filled)
+        filled.length = prompt.shape[1]
+
+    return Traits(
+        figures=figures,
+        timed={
+            "prefill": Timed(work=prefill, amount=prompt.shape[1], unit="tokens"),
+            "decode": Timed(work=decode, amount=_DECODED, unit="tokens"),
+        },
+    )
+
+
+CONTEST = Contest(
+    claim=(
+        "Replacing about 63 % of self-attention blocks by feed-forward blocks lowers compute time by 35 % and"
+        " keeps the perplexity (Mandava, Migacz & Fit-Florea 2020, arXiv 2009.04534, abstract)."
+    ),
+    recipe="par/tiny",
+    idea=Side(name="PAR rule, p = 5", settings={"pattern": "par(5)"}),
+    rival=Side(name="interleaved", settings={"pattern": "interleaved"}),
+    traits=traits,
+)
