@@ -1,0 +1,1 @@
+"""Races and what they say: ideas against rivals, measured fairly."""
