@@ -1,0 +1,253 @@
+"""The command line: one verb a function, which parses and hands on. Nothing heavy is imported before a verb runs."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pennyweight import __version__
+from pennyweight.console import Output
+from pennyweight.core.errors import UserError, WorkFailed
+
+if TYPE_CHECKING:
+    from pennyweight.verbs.request import Place
+
+app = typer.Typer(
+    name="pennyweight",
+    help="A budgeted workshop for machine learning: train, race and explain models that fit, with receipts.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells count it (128 + SIGINT): neither done, nor failed, nor wrong."""
+
+Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Settings = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")]
+Data = Annotated[
+    str, typer.Option("--data", metavar="PATH", help="A folder, a text file or a Parquet file (default: built in).")
+]
+Column = Annotated[str, typer.Option("--column", metavar="NAME", help="The column of a Parquet file.")]
+StackName = Annotated[
+    str, typer.Option("--stack", metavar="STACK", help="Such as cpu/torch/bf16/2t (default: the fastest here).")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the whole configuration and what it buys; do nothing.")]
+
+# typer carries a click of its own since 0.26; before, this was click's. Either way it is the base of these.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
+DEFAULT_RUNS = Path("runs")
+
+
+def place(runs: Path) -> "Place":
+    """Where the command works. The only place where the environment is read."""
+    from platformdirs import user_cache_path
+
+    from pennyweight.verbs.request import Place
+
+    data = os.environ.get("PENNYWEIGHT_DATA")
+    return Place(runs=runs, cache=user_cache_path("pennyweight"), data=Path(data) if data else None)
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"pennyweight {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@app.command()
+def tour(
+    budget: Annotated[str, typer.Option("--budget", help="Total time, everything included.")] = "10min",
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where the page goes.")] = "",
+    runs: Runs = DEFAULT_RUNS,
+    json: Json = False,
+) -> None:
+    """The main job: every work on real data under one total budget, ending in one page."""
+    from pennyweight.verbs import tour as verb
+
+    verb.run(Output("tour", as_json=json), place(runs), budget=budget, out=out)
+
+
+@app.command()
+def ls(runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
+    """Recipes, and the runs made so far."""
+    from pennyweight.verbs import ls as verb
+
+    verb.show(Output("ls", as_json=json), runs)
+
+
+@app.command()
+def fit(
+    recipe: Annotated[str, typer.Argument(help="method/recipe, or a method for its default recipe.")] = "",
+    budget: Annotated[
+        str, typer.Option("--budget", help="Such as 90s, 10min, 200000samples, 4GB or 500J, joined by commas.")
+    ] = "",
+    settings: Settings = [],  # noqa: B006 - typer copies it
+    data: Data = "",
+    column: Column = "",
+    stack: StackName = "",
+    devices: Annotated[int, typer.Option("--devices", min=1, help="Processes that train together.")] = 1,
+    resume: Annotated[str, typer.Option("--resume", metavar="RUN", help="Go on with an interrupted run.")] = "",
+    assume: Annotated[
+        str, typer.Option("--assume", help="What the machine costs: watts=65,price=0.30,co2=380 (per kWh).")
+    ] = "",
+    runs: Runs = DEFAULT_RUNS,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """Train a recipe inside a budget; the receipt says what it bought."""
+    from pennyweight.verbs import fit as verb
+    from pennyweight.verbs.request import refuse_with_resume
+
+    output = Output("fit", as_json=json)
+    if resume:
+        refuse_with_resume(
+            recipe=recipe, budget=budget, set=settings, data=data, column=column, stack=stack, assume=assume,
+            dry_run=dry_run,
+        )  # fmt: skip
+        verb.go_on(output, place(runs), resume=resume, devices=devices)
+        return
+    verb.start(
+        output,
+        place(runs),
+        recipe=recipe or "par/tiny",
+        budget=budget,
+        settings=settings,
+        data=data,
+        column=column,
+        stack=stack,
+        devices=devices,
+        assume=assume,
+        dry_run=dry_run,
+    )
+
+
+@app.command()
+def race(
+    name: Annotated[str, typer.Argument(help="A method.")] = "",
+    budget: Annotated[str, typer.Option("--budget", help="The total, sweep and measurements included.")] = "",
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trials a side; a winner needs 3.")] = 3,
+    settings: Settings = [],  # noqa: B006 - typer copies it
+    data: Data = "",
+    column: Column = "",
+    stack: StackName = "",
+    resume: Annotated[str, typer.Option("--resume", metavar="RACE", help="Finish an interrupted race.")] = "",
+    runs: Runs = DEFAULT_RUNS,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """An idea against its rival: same data, seeds, tuning and budget; a verdict with its interval."""
+    from pennyweight.verbs import race as verb
+    from pennyweight.verbs.request import refuse_with_resume
+
+    output = Output("race", as_json=json)
+    if resume:
+        refuse_with_resume(
+            name=name, budget=budget, set=settings, data=data, column=column, stack=stack, dry_run=dry_run
+        )
+        verb.go_on(output, place(runs), resume=resume)
+        return
+    verb.start(
+        output,
+        place(runs),
+        name=name or "par",
+        budget=budget or "12min",
+        seeds=seeds,
+        settings=settings,
+        data=data,
+        column=column,
+        stack=stack,
+        dry_run=dry_run,
+    )
+
+
+@app.command()
+def report(
+    names: Annotated[list[str], typer.Argument(metavar="[RUN]...", help="Runs or races (default: the newest).")] = [],  # noqa: B006
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where the page goes.")] = "",
+    runs: Runs = DEFAULT_RUNS,
+    json: Json = False,
+) -> None:
+    """One self-contained page for runs and races."""
+    from pennyweight.verbs import report as verb
+
+    verb.show(Output("report", as_json=json), place(runs), names=names, out=out)
+
+
+@app.command()
+def sample(
+    run: Annotated[str, typer.Argument(help="A trained run (default: the newest).")] = "",
+    prompt: Annotated[str, typer.Option("--prompt", help="What the text begins with.")] = "",
+    tokens: Annotated[int, typer.Option("--tokens", help="How many tokens to write.")] = 200,
+    temperature: Annotated[float, typer.Option("--temperature", help="0 takes the likeliest token.")] = 0.8,
+    top_k: Annotated[int, typer.Option("--top-k", help="Sample among the k likeliest; 0 among all.")] = 40,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    runs: Runs = DEFAULT_RUNS,
+    json: Json = False,
+) -> None:
+    """Let a trained language model write."""
+    from pennyweight.verbs import sample as verb
+
+    verb.write(
+        Output("sample", as_json=json),
+        place(runs),
+        run=run,
+        prompt=prompt,
+        tokens=tokens,
+        temperature=temperature,
+        top_k=top_k,
+        seed=seed,
+    )
+
+
+def main() -> None:
+    """Run a command and exit: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted."""
+    try:
+        code = app(standalone_mode=False) or 0
+    except UserError as error:
+        code = _complain(error, 2)
+    except typer.Exit as error:
+        code = error.exit_code
+    except UsageError as error:
+        code = _complain(_one_line(error), 2)
+    except WorkFailed as error:
+        code = _complain(error, 1)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _complain("interrupted", INTERRUPTED)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        code = _complain(f"{error.filename or 'the system'}: {error.strerror}", 1)
+    except Exception as error:
+        from pennyweight.core.fit import Interrupted
+
+        if not isinstance(error, Interrupted):
+            raise
+        code = _complain(f"interrupted; go on with: pennyweight fit --resume {error.run.folder}", INTERRUPTED)
+    finally:
+        if "torch.distributed" in sys.modules:
+            from pennyweight.core.distributed import leave_world
+
+            leave_world()
+    raise SystemExit(code)
+
+
+def _one_line(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "pennyweight"
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return f"{' '.join(message.split()).rstrip('.')}; see {command} --help"
+
+
+def _complain(problem: object, code: int) -> int:
+    typer.echo(f"pennyweight: {problem}", err=True)
+    return code

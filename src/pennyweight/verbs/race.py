@@ -1,0 +1,132 @@
+"""``race``: an idea against its rival under one budget, and what the comparison says."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pennyweight.console import Meter, Output, quantity, size
+from pennyweight.core.budget import Budget
+from pennyweight.core.errors import UserError
+from pennyweight.core.race import SIDES, Contest, RaceResult
+from pennyweight.core.recipe import to_document
+from pennyweight.core.registry import find_method
+from pennyweight.core.run import find_run
+from pennyweight.core.stack import Stack
+from pennyweight.lottery.plan import Plan, keep_plan, load_plan, make_plan, side_config
+from pennyweight.lottery.race import Race
+from pennyweight.verbs.report import write_page
+from pennyweight.verbs.request import Place, read_settings, require_writable
+
+
+def start(
+    output: Output,
+    place: Place,
+    *,
+    name: str,
+    budget: str,
+    seeds: int,
+    settings: Sequence[str],
+    data: str,
+    column: str,
+    stack: str,
+    dry_run: bool,
+) -> None:
+    """Race a method, or plan the race and print it."""
+    contest = find_method(name).contest()
+    if not dry_run:
+        require_writable(place.runs)
+    with output.progress() as meter:
+        plan = make_plan(
+            contest,
+            name=name,
+            settings=read_settings(settings, data, column, place),
+            budget=Budget.parse(budget),
+            seeds=seeds,
+            stack=Stack.parse(stack) if stack else None,
+            cache=place.cache,
+            report=meter.show,
+        )
+        if dry_run:
+            _show_plan(output, contest, plan)
+            return
+        folder = keep_plan(plan, place.runs)
+        result = run_race(folder, contest, plan, place, meter)
+    _close(output, folder, result)
+
+
+def go_on(output: Output, place: Place, *, resume: str) -> None:
+    """Finish a race that was interrupted: its finished trials are kept."""
+    run = find_run(resume, place.runs)
+    if not (run.folder / "plan.json").is_file():
+        raise UserError(f"{run.name} is no race", expected="the folder of an interrupted race")
+    plan = load_plan(run.folder)
+    with output.progress() as meter:
+        result = run_race(run.folder, find_method(plan.name).contest(), plan, place, meter)
+    _close(output, run.folder, result)
+
+
+def run_race(folder: Path, contest: Contest, plan: Plan, place: Place, meter: Meter) -> RaceResult:
+    """Run a planned race in its folder, which nobody else may write meanwhile."""
+    from pennyweight.core.run import Run
+
+    with Run(folder).locked():
+        return Race(folder, contest, plan, cache=place.cache, report=meter.show).run()
+
+
+def _show_plan(output: Output, contest: Contest, plan: Plan) -> None:
+    output.say(contest.claim)
+    output.table(
+        "",
+        ["side", "name", "settings"],
+        [[side, getattr(contest, side).name, str(dict(getattr(contest, side).settings))] for side in SIDES],
+    )
+    output.say(f"{plan.recipe} on {plan.stack}; {len(plan.seeds)} seeds a side, {plan.trial_budget} each")
+    if plan.sweep_budget:
+        output.say(f"sweep of {contest.tuned} x {contest.factors}: {plan.sweep_budget} each, charged to both alike")
+    configs = {side: to_document(side_config(contest, plan.recipe, side, plan.settings)) for side in SIDES}
+    output.done(result={"plan": to_document(plan), "configs": configs}, next_command=f"pennyweight race {plan.name}")
+
+
+def _close(output: Output, folder: Path, result: RaceResult) -> None:
+    """Print a finished race as a table and write its page."""
+    values = {side: [t.value for t in result.trials if t.side == side] for side in SIDES}
+    rows = [
+        [f"{result.metric}, seed {seed}", *(_score(values[side][index]) for side in SIDES)]
+        for index, seed in enumerate(result.seeds)
+    ]
+    rows += [
+        [name, *(_figure(name, result.figures[side][name]) for side in SIDES)]
+        for name in result.figures["idea"]
+        if "floor" not in name
+    ]
+    rows += [[f"{name} ({s['unit']})", *(quantity(s[side]) for side in SIDES)] for name, s in result.speeds.items()]
+    output.say(result.claim)
+    output.table("", ["", *(f"{side}: {result.sides[side].name}" for side in SIDES)], rows)
+    if result.ratio:
+        output.say(
+            f"{result.metric}, idea over rival at an equal budget ({result.trial_budget} each):"
+            f" {result.ratio.value:.4f} ({result.confidence:.0%} interval {result.ratio.low:.4f} to"
+            f" {result.ratio.high:.4f})"
+        )
+    if result.time_to_equal:
+        output.say(
+            f"time to equal quality, idea over rival: {result.time_to_equal.value:.3f}"
+            f" ({result.time_to_equal.low:.3f} to {result.time_to_equal.high:.3f})"
+        )
+    output.say(f"verdict: {result.verdict}")
+    for note in result.notes:
+        output.say(f"note: {note}")
+    page = write_page([folder], folder / "report.html")
+    output.say(f"page: {page}")
+    output.done(
+        result=to_document(result) | {"page": str(page)},
+        runs=[folder],
+        next_command=f"pennyweight report {folder}",
+    )
+
+
+def _score(value: float | None) -> str:
+    return "diverged" if value is None else f"{value:.4f}"
+
+
+def _figure(name: str, value: float) -> str:
+    return size(value) if "bytes" in name else quantity(value)
