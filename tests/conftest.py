@@ -6,24 +6,21 @@ from multiprocessing.context import ForkServerContext
 
 import pytest
 
-from pennyweight.core import registry
-
 
 @pytest.fixture
-def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plugins() -> Iterator[None]:
     """The toys are registered while the test runs."""
     from tests import toys
 
-    monkeypatch.setattr(registry, "METHODS", dict(registry.METHODS))
-    toys.register()
-    yield
-    monkeypatch.undo()
-    registry.methods.cache_clear()
+    with toys.registered():
+        yield
 
 
 @pytest.fixture(scope="session")
 def processes() -> ForkServerContext:
     """Real processes that may be killed, forked from one that has imported torch already."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.toys"])
+    # What torch imports only when it is used takes a second in every process.
+    late = ["torch._dynamo", "torch.distributed.fsdp", "torch.distributed.checkpoint.state_dict"]
+    context.set_forkserver_preload(["tests.toys", "tests.plugins.adversarial.task", *late])
     return context

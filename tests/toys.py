@@ -3,14 +3,16 @@
 ``python -m torch.distributed.run ... -m tests.toys REQUEST.json`` trains the runs of a request one after the other.
 """
 
+import errno
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from pennyweight.core import distributed, registry
+from pennyweight.core import checkpoint, distributed, randomness, registry
 from pennyweight.core.budget import Budget
 from pennyweight.core.distributed import ALONE, World
 from pennyweight.core.errors import UserError, WorkFailed
@@ -36,6 +38,19 @@ def register() -> None:
     """Make the toys known to this process."""
     for toy in TOYS:
         registry.register(toy.name, toy.package)
+
+
+@contextmanager
+def registered() -> Iterator[None]:
+    """Inside, the toys are known."""
+    before = dict(registry.METHODS)
+    register()
+    try:
+        yield
+    finally:
+        registry.METHODS.clear()
+        registry.METHODS.update(before)
+        registry.methods.cache_clear()
 
 
 def configure(recipe: str, settings: Mapping[str, Any] | None = None) -> Config:
@@ -86,8 +101,8 @@ def train_in_child(runs: str, recipe: str, budget: str, settings: Mapping[str, A
 def train_together(requests: Sequence[Mapping[str, Any]]) -> None:
     """In each of torchrun's processes: train the requested runs in turn.
 
-    ``stop_after`` steps the run ends as a kill after a checkpoint would end it; ``resumed`` names the run to
-    go on with.
+    ``stop_after`` steps a run ends as a kill after a checkpoint would end it; ``resumed`` names the folder of
+    the run to go on with; ``refused`` says on which process the disk refuses the first checkpoint.
     """
     register()
     world = distributed.join_world(STACK)
@@ -103,13 +118,30 @@ def train_together(requests: Sequence[Mapping[str, Any]]) -> None:
                 )
             if world.leads:
                 locks.enter_context(trainer.run.locked())
-            if request.get("stop_after"):
-                for _ in range(request["stop_after"]):
-                    trainer.step()
-                trainer.save()
-            else:
+            for _ in range(request.get("stop_after", 0)):
+                trainer.step()
+            if request.get("stop_after") or "refused" in request:
+                with refusing_disk(world.rank == request.get("refused")):
+                    trainer.save()
+            if not request.get("stop_after"):
                 fit(trainer, cache=runs / "cache", floors=False)
     distributed.leave_world()
+
+
+@contextmanager
+def refusing_disk(refused: bool) -> Iterator[None]:
+    """Inside, this process cannot write its part of a checkpoint, where ``refused`` says so."""
+    capture = randomness.capture
+
+    def full() -> dict[str, Any]:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    if refused:
+        checkpoint.randomness.capture = full
+    try:
+        yield
+    finally:
+        checkpoint.randomness.capture = capture
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command line: one verb a function, which parses and hands on. Nothing heavy is imported before a verb runs."""
 
+import io
 import os
 import sys
 from pathlib import Path
@@ -211,6 +212,13 @@ def sample(
 
 def main() -> None:
     """Run a command and exit: 0 done, 1 the work failed, 2 the request was wrong, 130 interrupted."""
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # Threads that spin long while they wait make a step several times slower as soon as another program
+        # wants a core (docs/decisions.md). Must be set before torch is imported; receipts print it.
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without × or — still gets the rest of the line
     try:
         code = app(standalone_mode=False) or 0
     except UserError as error:
@@ -232,7 +240,7 @@ def main() -> None:
 
         if not isinstance(error, Interrupted):
             raise
-        code = _complain(f"interrupted; go on with: pennyweight fit --resume {error.run.folder}", INTERRUPTED)
+        code = _complain(error, INTERRUPTED)
     finally:
         if "torch.distributed" in sys.modules:
             from pennyweight.core.distributed import leave_world

@@ -73,7 +73,7 @@ def _plain(cell: str) -> str:
 
 def _is_number(cell: str) -> bool:
     return (
-        cell in ("", "unknown", "diverged") or re.fullmatch(r"[-+]?[\d.,]+(e[-+]?\d+)?( ?[kMG]?B)?", cell) is not None
+        cell in ("", "unknown", "diverged") or re.fullmatch(r"[-+−]?[\d.,]+(e[-+−]?\d+)?( ?[kMG]?B)?", cell) is not None
     )
 
 
@@ -149,20 +149,3 @@ class FitProgress:
     def note(self, text: str) -> None:
         """Print it above the bar."""
         self._output.aside(text)
-
-
-def quantity(value: float) -> str:
-    """A number with four significant digits and thousands separators."""
-    if value != value or abs(value) == float("inf"):
-        return "unknown"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
-
-
-def size(num_bytes: float) -> str:
-    """Bytes in the unit that fits."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if num_bytes >= scale:
-            return f"{num_bytes / scale:.3g} {unit}"
-    return f"{num_bytes:.0f} B"

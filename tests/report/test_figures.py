@@ -200,25 +200,3 @@ def test_labels_keep_their_order_and_their_distance(levels: list[float], least: 
     gaps = np.diff([moved[index] for index in order])
     assert (gaps > 0.9 * least).all()
     assert sum(moved) == pytest.approx(sum(levels))
-
-
-@pytest.mark.parametrize(
-    ("value", "short", "full"),
-    [
-        (2.01349, "2.01", "2.013"),
-        (0.99996, "1", "1.000"),
-        (1604352, "1,604,352", "1,604,352"),
-        (0.003, "0.003", "0.003000"),
-        (0, "0", "0"),
-        (1e-7, "1.00e−7", "1.000e−7"),
-        (999.96, "1,000", "1,000"),
-        (-3.14159, "−3.14", "−3.142"),
-        (100.0, "100", "100.0"),
-    ],
-)
-def test_numbers_have_the_digits_that_they_should(value: float, short: str, full: str) -> None:
-    def plain(text: str) -> str:
-        return text.replace("−0", "−")  # 1e-07 is how a float writes 1e-7
-
-    assert plain(figures.number(value)) == short
-    assert plain(figures.score(value)) == full

@@ -1,15 +1,17 @@
 """The page in a real browser, on a phone and on a desk, in light and in dark."""
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pennyweight.report import page
+from pennyweight.report.page import render
+from pennyweight.report.pieces import text_section
+from pennyweight.report.race import race_section
+from pennyweight.report.run import run_section
+from tests.report.made import a_race, a_run
 
 webdriver = pytest.importorskip("selenium.webdriver")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -54,28 +56,17 @@ return worst;
 """
 
 
-def _fixtures() -> Any:
-    """The race and the run that the tests of the page make."""
-    path = Path(__file__).parents[1] / "report" / "test_page.py"
-    spec = importlib.util.spec_from_file_location("page_fixtures", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder, made = tmp_path_factory.mktemp("page"), _fixtures()
-    made.a_race(folder / "race-par-20260101T000000Z-ab12")
+    folder = tmp_path_factory.mktemp("page")
+    a_race(folder / "race-par-20260101T000000Z-ab12")
     sections = [
-        page.race_section(folder / "race-par-20260101T000000Z-ab12"),
-        page.run_section(made.a_run(folder / "par-tiny-20260101T000000Z-c3d4")),
-        page.run_section(made.a_run(folder / "half", finished=False)),
-        page.text_section("What it wrote", "Seed 0.", "a_long_word_without_a_break" * 20),
+        race_section(folder / "race-par-20260101T000000Z-ab12"),
+        run_section(a_run(folder / "par-tiny-20260101T000000Z-c3d4")),
+        run_section(a_run(folder / "half", finished=False)),
+        text_section("What it wrote", "Seed 0.", "a_long_word_without_a_break" * 20),
     ]
-    text = page.render("All of a page", sections, lead="A lead.", facts={"stack": "cpu/torch/bf16/2t"})
+    text = render("All of a page", sections, lead="A lead.", facts={"stack": "cpu/torch/bf16/2t"})
     (folder / "page.html").write_text(text, encoding="utf-8")
     return (folder / "page.html").as_uri()
 

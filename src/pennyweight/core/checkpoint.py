@@ -5,11 +5,12 @@ random states are JSON beside them. A manifest with the SHA-256 of every file is
 files do not match it is never used.
 """
 
+import errno
 import json
 import shutil
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,37 +41,29 @@ def save(state: Path, engine: Engine, progress: dict[str, Any]) -> None:
     Raises `OSError` when the disk refuses; the checkpoints that were there are then untouched.
     """
     world = engine.world
-    target = state / f"step-{progress['step']:09d}"
-    with _shared_folder(target, engine) as folder:
+    with ExitStack() as leaving:
+        # The leader's temporary folder, which is put in place when the stack is left without an error.
+        folder = state / f"step-{progress['step']:09d}"
+        with world.together():
+            if world.leads:
+                folder = leaving.enter_context(folder_atomic(folder))
+        folder = world.share(folder)
         with _quiet():
             from torch.distributed.checkpoint.state_dict_saver import save as save_tensors
 
-            save_tensors(_tensors(engine), checkpoint_id=folder / "tensors", no_dist=world.size == 1)
-        (folder / f"random-{world.rank}.json").write_text(json.dumps(randomness.capture()))
-        world.barrier()
-        if world.leads:
-            begun = [name for name, optimizer in engine.optimizers.items() if optimizer.state]
-            write_json(folder / "progress.json", {**progress, "world": world.size, "optimizers": begun})
-            files = sorted(f for f in folder.rglob("*") if f.is_file())
-            write_json(folder / _MANIFEST, {str(f.relative_to(folder)): sha256_file(f) for f in files})
-    if world.leads:
-        for old in _folders(state)[KEPT:]:
-            shutil.rmtree(old)
-    world.barrier()
-
-
-@contextmanager
-def _shared_folder(target: Path, engine: Engine) -> Iterator[Path]:
-    """The leader's temporary folder on all processes; it is put in place when the leader leaves."""
-    if engine.world.size == 1:
-        with folder_atomic(target) as folder:
-            yield folder
-        return
-    if engine.world.leads:
-        with folder_atomic(target) as folder:
-            yield engine.world.share(folder)
-    else:
-        yield engine.world.share(target)
+            with _own_errors():
+                save_tensors(_tensors(engine), checkpoint_id=folder / "tensors", no_dist=world.size == 1)
+        with world.together():
+            (folder / f"random-{world.rank}.json").write_text(json.dumps(randomness.capture()))
+        with world.together():
+            if world.leads:
+                begun = [name for name, optimizer in engine.optimizers.items() if optimizer.state]
+                write_json(folder / "progress.json", {**progress, "world": world.size, "optimizers": begun})
+                files = sorted(f for f in folder.rglob("*") if f.is_file())
+                write_json(folder / _MANIFEST, {str(f.relative_to(folder)): sha256_file(f) for f in files})
+                leaving.close()
+                for old in _folders(state)[KEPT:]:
+                    shutil.rmtree(old)
 
 
 def newest(state: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -157,6 +150,26 @@ def _damage(folder: Path) -> str | None:
     except (OSError, ValueError, AttributeError):
         return f"{folder / _MANIFEST} cannot be read"
     return None
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raises what torch's writer met. torch wraps it in an exception that is not even an `Exception`."""
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    try:
+        yield
+    except CheckpointException as error:
+        causes: list[BaseException | None] = [cause for cause, _ in error.failures.values()]
+        while causes:
+            cause = causes.pop()
+            if isinstance(cause, OSError | KeyboardInterrupt):
+                raise cause from error
+            if cause:
+                causes += [cause.__cause__, cause.__context__]
+        if "PytorchStreamWriter" in str(error) or "unexpected pos" in str(error):
+            raise OSError(errno.EIO, "the disk refused") from error
+        raise RuntimeError(str(error)) from error
 
 
 @contextmanager

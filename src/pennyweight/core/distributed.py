@@ -1,5 +1,6 @@
 """Several processes as one: started by torchrun, on gloo (CPU) or NCCL (CUDA); DDP or FSDP2 in one wrapper."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -53,6 +54,28 @@ class World:
             packet /= self.size
         return dict(zip(losses, packet.tolist(), strict=True))
 
+    def agree(self, fine: bool) -> bool:
+        """Whether all processes are fine. Must be called by all of them."""
+        if self.size == 1:
+            return fine
+        answers: list[bool | None] = [None] * self.size
+        distributed.all_gather_object(answers, fine)
+        return all(answers)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """An `OSError` inside is raised on all processes, so that none waits for one that gave up."""
+        problem = None
+        try:
+            yield
+        except OSError as error:
+            problem = error
+        fine = self.agree(problem is None)
+        if problem:
+            raise problem
+        if not fine:
+            raise OSError(errno.EIO, "another process could not write")
+
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.size > 1:
@@ -105,6 +128,24 @@ def wrap(task: Task, *, parallel: Literal["ddp", "fsdp"], world: World, num_turn
 
     # A task with several turns touches a part of its parameters in each; DDP must look which.
     return DistributedDataParallel(task, find_unused_parameters=num_turns > 1)
+
+
+@contextmanager
+def gathered(module: nn.Module) -> Iterator[None]:
+    """Inside, a task under FSDP may be used without calling it: the weights outside its units are whole.
+
+    They are sharded again at the end. Were they not, the next forward pass would use what they held here.
+    """
+    from torch.distributed.fsdp import FSDPModule
+
+    if not isinstance(module, FSDPModule):
+        yield
+        return
+    module.unshard()
+    try:
+        yield
+    finally:
+        module.reshard()
 
 
 @contextmanager

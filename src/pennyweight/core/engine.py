@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from pennyweight.core import randomness
-from pennyweight.core.distributed import ALONE, World, accumulating, wrap
+from pennyweight.core.distributed import ALONE, World, accumulating, gathered, wrap
 from pennyweight.core.errors import UserError
 from pennyweight.core.machine import PeakMemory
 from pennyweight.core.recipe import FitConfig
@@ -120,13 +120,14 @@ class Engine:
         Random states and the mode are put back, so that evaluating never changes training.
         """
         before = randomness.capture()
+        training = self.module.training
         self.module.eval()
         swapped = self.ema.swapped() if self.ema else _nothing()
         try:
-            with torch.no_grad(), self.stack.autocast(), swapped:
+            with torch.no_grad(), self.stack.autocast(), swapped, gathered(self.module):
                 yield
         finally:
-            self.module.train()
+            self.module.train(training)
             randomness.restore(before)
 
     def calibrate(self, *, limit_bytes: int | None = None, num_steps: int = 3) -> Calibration:
@@ -155,7 +156,7 @@ class Engine:
                 randomness.restore(random_state)
             measured = peak.peak_bytes()
             fits = not out_of_memory and (limit_bytes is None or measured <= limit_bytes)
-            if not self.world.share(fits):
+            if not self.world.agree(fits):
                 if self.micro_batch % 2:
                     limit = "the memory there is" if limit_bytes is None else f"{limit_bytes / 1e6:.0f} MB"
                     raise UserError(

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,7 +34,7 @@ def write_json(path: Path, document: Any) -> None:
 def fill_atomic(path: Path, fill: Callable[[Path], None]) -> None:
     """Let ``fill`` write a temporary file, then put it in place of ``path`` in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         fill(temporary)
         _sync(temporary)

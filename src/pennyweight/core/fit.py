@@ -7,7 +7,6 @@ Its clock runs only inside training steps: calibration, validation and saving ha
 import hashlib
 import json
 import math
-import os
 import shutil
 import signal
 import time
@@ -16,14 +15,14 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 from pennyweight.core import checkpoint, randomness, registry
 from pennyweight.core.budget import Budget, Pace
 from pennyweight.core.distributed import ALONE, World
 from pennyweight.core.engine import Calibration, Engine
 from pennyweight.core.errors import UserError, WorkFailed
-from pennyweight.core.files import fill_atomic, read_cached, write_json
+from pennyweight.core.files import read_cached, write_atomic, write_json
 from pennyweight.core.machine import BusyWatch, EnergyCounter, PeakMemory, this_machine
 from pennyweight.core.receipt import Assumptions, Receipt, Result, Spent
 from pennyweight.core.recipe import Config, from_document, to_document
@@ -33,11 +32,10 @@ from pennyweight.core.task import Evaluation, Task
 
 
 class Interrupted(Exception):
-    """Training was asked to stop; the run can be resumed."""
+    """The work was asked to stop; the run can be resumed by the verb that made it."""
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(f"stopped; {run.name} can be resumed")
-        self.run = run
+    def __init__(self, run: Run, verb: str = "fit") -> None:
+        super().__init__(f"interrupted; go on with: pennyweight {verb} --resume {run.folder}")
 
 
 class Listener(Protocol):
@@ -161,6 +159,7 @@ class Trainer:
         if self._accounts.step == 0 and self._accounts.next_validation == 0 and self.config.fit.validations:
             self._validate()
         accounts = self._accounts
+        before = self._joules()
         started = self._clock()
         fraction, last = self.pace.next(step=accounts.step, seconds=accounts.seconds)
         fraction, *flags = self.world.share_floats(
@@ -172,25 +171,29 @@ class Trainer:
             return
         losses = self.engine.step(accounts.step, samples=accounts.samples, fraction=fraction)
         self.stack.synchronize()
-        elapsed = self._clock() - started
+        # One clock for all processes: what follows from it (a checkpoint, say) must be done by all or none.
+        (elapsed,) = self.world.share_floats([self._clock() - started], self.engine.device)
         joules = self._joules()
-        self.pace.record(elapsed, None if joules is None else joules - accounts.joules)
+        self.pace.record(elapsed, None if joules is None or before is None else joules - before)
         accounts.step += 1
         accounts.samples += self.config.fit.batch
         accounts.seconds += elapsed
         accounts.fraction = 1.0 if last else min(fraction, 1 - 1e-9)
-        accounts.joules = joules or 0.0
+        accounts.joules = accounts.joules if joules is None else joules
         self._record_step(losses, fraction)
         if not all(math.isfinite(value) for value in losses.values()):
-            raise WorkFailed(
-                f"the loss of {self.run.name} is not finite at step {accounts.step}; try a lower"
-                f" learning rate (--set fit.optimizer.lr={self.config.fit.optimizer.lr / 3:.2g})"
-            )
+            self._not_finite("the loss")
         validations = self.config.fit.validations
         if validations and (self.done or accounts.fraction * validations >= accounts.next_validation):
             self._validate()
         if not self.done and accounts.seconds - self._last_saved >= self.config.fit.checkpoint_seconds:
             self.save()
+
+    def _not_finite(self, what: str) -> NoReturn:
+        raise WorkFailed(
+            f"{what} of {self.run.name} is not finite at step {self._accounts.step}; try a lower"
+            f" learning rate (--set fit.optimizer.lr={self.config.fit.optimizer.lr / 3:.2g})"
+        )
 
     def _record_step(self, losses: Mapping[str, float], fraction: float) -> None:
         factor = self.config.fit.schedule.factor(fraction)
@@ -255,10 +258,6 @@ class Trainer:
             checkpoint.save(self.run.state, self.engine, progress)
         except OSError as error:
             self._note(f"a checkpoint could not be written ({error.strerror}); the one before is kept")
-        except Exception as error:
-            if not _is_disk_error(error):
-                raise
-            self._note("a checkpoint could not be written (the disk refused); the one before is kept")
         self._last_saved = accounts.seconds
         accounts.saving_seconds += self._clock() - started
 
@@ -273,7 +272,7 @@ class Trainer:
         for text in damaged:
             self._note(text)
         steps = self.run.metrics("step")
-        reached = steps[-1]["seconds"] if steps else 0.0
+        (reached,) = self.world.share_floats([steps[-1]["seconds"] if steps else 0.0], self.engine.device)
         if found:
             checkpoint.load(found, self.engine)
             kept = {name: found.progress[name] for name in asdict(self._accounts)}
@@ -304,19 +303,23 @@ class Trainer:
     def finish(self) -> Receipt:
         """Evaluate the test split, write weights and receipt, drop the checkpoints."""
         evaluation = self._evaluate("test")
+        if not math.isfinite(evaluation.value):
+            self._not_finite(f"the {self.task.metric.name}")
         weights = checkpoint.full_weights(self.engine)
         receipt = self._receipt(evaluation)
+        try:
+            with self.world.together():
+                if self.world.leads:
+                    write_weights(self.run.weights, weights)
+                    self.task.save_assets(self.run.folder)
+                    write_json(self.run.folder / "receipt.json", receipt.to_document())
+        except OSError as error:
+            self.save()
+            raise WorkFailed(
+                f"the result of {self.run.name} could not be written ({error.strerror}); make room and go on"
+                f" with: pennyweight fit --resume {self.run.folder}"
+            ) from error
         if self.world.leads:
-            try:
-                write_weights(self.run.weights, weights)
-                self.task.save_assets(self.run.folder)
-                write_json(self.run.folder / "receipt.json", receipt.to_document())
-            except OSError as error:
-                self.save()
-                raise WorkFailed(
-                    f"the result of {self.run.name} could not be written ({error.strerror}); make room and go on"
-                    f" with: pennyweight fit --resume {self.run.folder}"
-                ) from error
             shutil.rmtree(self.run.state, ignore_errors=True)
         self.world.barrier()
         return receipt
@@ -368,9 +371,10 @@ class Trainer:
 
 def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
     """Named tensors as safetensors, atomically."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    fill_atomic(path, lambda temporary: save_file(dict(weights), temporary))
+    # Through bytes: the library's own writer reports a full disk as an error that is no OSError.
+    write_atomic(path, save(dict(weights)))
 
 
 def load_task(run: Run, *, cache: Path) -> Task:
@@ -474,7 +478,7 @@ def fit(trainer: Trainer, *, cache: Path, floors: bool = True) -> Receipt:
 
     With ``floors`` the untrained network and the task's own baselines are measured too.
     """
-    if floors and not trainer.baselines:
+    if floors and not trainer.baselines and trainer.samples == 0:
         trainer.measure_untrained()
         if trainer.world.leads:
             trainer.baselines |= trainer.task.baselines(cache)
@@ -508,23 +512,6 @@ def _stopping(trainer: Trainer) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _is_disk_error(error: BaseException) -> bool:
-    """Whether a wrapped exception began as an `OSError` (torch's checkpoint writer wraps what it meets)."""
-    causes: list[BaseException] = [error]
-    for failure in getattr(error, "failures", {}).values():
-        causes.extend(part for part in failure if isinstance(part, BaseException))
-    seen = set()
-    while causes:
-        cause = causes.pop()
-        if isinstance(cause, OSError):
-            return True
-        if id(cause) not in seen:
-            seen.add(id(cause))
-            causes.extend(c for c in (cause.__cause__, cause.__context__) if c is not None)
-    text = str(error)
-    return os.strerror(28) in text or "unexpected pos" in text
 
 
 def fastest_stack(

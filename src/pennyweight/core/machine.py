@@ -75,7 +75,9 @@ class EnergyCounter:
     """
 
     def __init__(self, root: Path = _POWERCAP) -> None:
-        self._zones = [zone for zone in sorted(root.glob("*-rapl:?")) if _microjoules(zone) is not None]
+        # A zone "psys" counts the whole platform, its packages among it.
+        zones = [zone for zone in sorted(root.glob("*-rapl:*")) if _zone_name(zone).startswith("package")]
+        self._zones = [zone for zone in zones if _microjoules(zone) is not None]
         self._before = [_microjoules(zone) or 0 for zone in self._zones]
         self._sum = 0
 
@@ -93,6 +95,13 @@ class EnergyCounter:
             self._before[index] = now
             self._sum += spent
         return self._sum / 1e6
+
+
+def _zone_name(zone: Path) -> str:
+    try:
+        return (zone / "name").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _microjoules(zone: Path) -> int | None:

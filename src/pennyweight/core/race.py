@@ -15,10 +15,15 @@ SIDES: tuple[SideName, SideName] = ("idea", "rival")
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """One side of a race: a name for people and the settings that make it what it is."""
+    """One side of a race: a name for people and the settings that make it what it is.
+
+    Both sides get the same seeds. A thing raced against itself needs others on one side, or it would be
+    trained twice: ``seed_offset`` is added to them.
+    """
 
     name: str
     settings: Mapping[str, Any]
+    seed_offset: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ Energy, money and CO2 are stated only from a counter or from assumptions that th
 either they are ``"unknown"``.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -59,7 +60,7 @@ class Assumptions:
         for part in filter(None, text.replace(" ", "").split(",")):
             key, _, value = part.partition("=")
             try:
-                if key not in ("watts", "price", "co2") or not float(value) >= 0:
+                if key not in ("watts", "price", "co2") or not 0 <= float(value) < math.inf:
                     raise ValueError
                 known[key] = float(value)
             except ValueError:

@@ -118,7 +118,8 @@ def find_recipe(name: str) -> tuple[Method, str]:
     """``method/recipe``, or a bare method name for its default recipe."""
     method_name, _, recipe = name.partition("/")
     if method_name not in methods():
-        known = [f"{m.name}/{r}" for m in methods().values() for r in m.recipe_names()]
+        recipes = [f"{m.name}/{r}" for m in methods().values() for r in m.recipe_names()]
+        known = recipes if "/" in name else [*methods()]
         raise UserError(f"unknown recipe {name!r}", expected="method/recipe", hint=did_you_mean(name, known))
     method = methods()[method_name]
     recipe = recipe or method.recipe_names()[0]

@@ -152,7 +152,7 @@ class MetricsLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._pending: list[str] = []
-        self._good_bytes = path.stat().st_size if path.exists() else 0
+        self._good_bytes = path.read_bytes().rfind(b"\n") + 1 if path.exists() else 0
 
     def append(self, record: Mapping[str, Any]) -> OSError | None:
         """Write a record; returns the error when the disk refused it (the record is not lost)."""
@@ -160,7 +160,10 @@ class MetricsLog:
         raw = "".join(self._pending).encode()
         try:
             # Opened each time: the file may be moved or the disk come back between two records.
-            with open(self.path, "r+b" if self.path.exists() else "wb") as file:
+            if not self.path.exists():
+                self.path.touch()
+                self._good_bytes = 0
+            with open(self.path, "r+b") as file:
                 file.truncate(self._good_bytes)
                 file.seek(self._good_bytes)
                 file.write(raw)

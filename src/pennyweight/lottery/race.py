@@ -135,7 +135,7 @@ class Race:
             self.config(side),
             {
                 self.contest.tuned: tuned,
-                "fit.seed": seed,
+                "fit.seed": seed + getattr(self.contest, side).seed_offset,
                 "fit.validations": VALIDATIONS if kind == "final" else 1,
                 "fit.checkpoint_seconds": 1e9,
             },

@@ -28,6 +28,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from numpy.typing import NDArray
 
 from pennyweight.core.race import SIDES, Trial
+from pennyweight.report.words import bound, bounded, number, score
 
 _IDEA, _RIVAL, _MUTED, _LINE, _INK = "#010203", "#020304", "#030405", "#040506", "#050607"
 _THEME = {
@@ -71,7 +72,7 @@ class Ratio:
     @property
     def bounded(self) -> bool:
         """Whether there is an interval at all; one seed tells nothing of the spread."""
-        return self.low > 0 and self.high < 1e9
+        return bounded(self.low, self.high)
 
     @property
     def winner(self) -> Literal["idea", "rival", ""]:
@@ -79,38 +80,6 @@ class Ratio:
         if not self.better or self.low <= 1 <= self.high:
             return ""
         return "idea" if (self.high < 1) == (self.better == "lower") else "rival"
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number for people: ``digits`` significant digits, zeros at the end dropped, thousands separated.
-
-    >>> number(2.5), number(1604352), number(0.000123456), number(-3.14159)
-    ('2.5', '1,604,352', '0.000123', '−3.14')
-    """
-    text = score(value, digits)
-    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
-
-
-def score(value: float, digits: int = 4) -> str:
-    """A measured number, where zeros at the end say something: ``digits`` significant digits, all shown.
-
-    >>> score(2.5), score(0.99996), score(12345.6)
-    ('2.500', '1.000', '12,346')
-    """
-    if not math.isfinite(value):
-        return str(value)
-    if value == 0:
-        return "0"
-    # Rounded first: 0.99996 has its first digit where 1.000 has it.
-    magnitude = math.floor(math.log10(abs(float(f"{value:.{digits - 1}e}"))))
-    if magnitude < -5:
-        return f"{value:.{digits - 1}e}".replace("-", "−")
-    return f"{value:,.{max(0, digits - 1 - magnitude)}f}".replace("-", "−")
-
-
-def bound(end: float) -> str:
-    """The end of a ratio's interval: two seeds can put it at 10⁻⁹ or 10⁹, which says no more than a hundredfold."""
-    return "<0.01" if end < 0.01 else ">100" if end > 100 else score(end, 3)
 
 
 # --- the four figures ---

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from pennyweight.console import FitProgress, Output, quantity, size
+from pennyweight.console import FitProgress, Output
 from pennyweight.core import distributed
 from pennyweight.core import fit as fitting
 from pennyweight.core.budget import Budget, Pace
@@ -13,6 +13,8 @@ from pennyweight.core.receipt import Assumptions, Receipt
 from pennyweight.core.recipe import flatten
 from pennyweight.core.run import Run, find_run
 from pennyweight.core.stack import Stack
+from pennyweight.report.sentences import run_sentence
+from pennyweight.report.words import number, plain, size
 from pennyweight.verbs.request import (
     Place,
     Request,
@@ -107,7 +109,7 @@ def _dry_run(output: Output, place: Place, request: Request, budget: Budget, sta
     output.say(f"{request.recipe} on {stack}: {task.num_parameters():,} parameters")
     output.say(
         f"{budget} buys about {samples:,} samples in {samples // batch:,} steps of"
-        f" {calibration.step_seconds * 1e3:.0f} ms; a step adds {size(calibration.step_bytes)} of memory"
+        f" {calibration.step_seconds * 1e3:.0f} ms; a step adds {plain(size(calibration.step_bytes))} of memory"
     )
     output.done(
         result={
@@ -135,11 +137,11 @@ def _report(output: Output, run: Run, receipt: Receipt) -> None:
             *([name, f"{value:.4f}"] for name, value in sorted(receipt.baselines.items(), key=lambda item: item[1])),
         ],
     )
-    output.say(f"{result.low:.4f} to {result.high:.4f} ({result.interval})")
+    output.say(plain(run_sentence(run)))
     output.say(
         f"asked {receipt.asked}; spent {spent.train_seconds:.1f} s training ({spent.lost_seconds:.1f} s lost),"
         f" {spent.validation_seconds:.1f} s validating, {spent.samples:,} samples,"
-        f" {size(spent.peak_bytes)} at the peak, {_joules(receipt)}"
+        f" {plain(size(spent.peak_bytes))} at the peak, {_joules(receipt)}"
     )
     output.say(f"receipt: {run.folder / 'receipt.json'}")
     output.done(result=receipt.to_document(), runs=[run.folder], next_command=f"pennyweight sample {run.folder}")
@@ -147,4 +149,4 @@ def _report(output: Output, run: Run, receipt: Receipt) -> None:
 
 def _joules(receipt: Receipt) -> str:
     joules = receipt.to_document()["estimates"]["joules"]
-    return "unknown energy" if joules == "unknown" else f"{quantity(joules)} J"
+    return "unknown energy" if joules == "unknown" else f"{number(joules, 4)} J"

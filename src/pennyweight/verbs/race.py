@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pennyweight.console import Meter, Output, quantity, size
+from pennyweight.console import Meter, Output
 from pennyweight.core.budget import Budget
 from pennyweight.core.errors import UserError
+from pennyweight.core.fit import Interrupted
 from pennyweight.core.race import SIDES, Contest, RaceResult
 from pennyweight.core.recipe import to_document
 from pennyweight.core.registry import find_method
-from pennyweight.core.run import find_run
+from pennyweight.core.run import Run, find_run
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.plan import Plan, keep_plan, load_plan, make_plan, side_config
 from pennyweight.lottery.race import Race
+from pennyweight.report.sentences import time_sentence, verdict_sentence
+from pennyweight.report.words import number, plain, size
 from pennyweight.verbs.report import write_page
 from pennyweight.verbs.request import Place, read_settings, require_writable
 
@@ -58,6 +61,8 @@ def go_on(output: Output, place: Place, *, resume: str) -> None:
     run = find_run(resume, place.runs)
     if not (run.folder / "plan.json").is_file():
         raise UserError(f"{run.name} is no race", expected="the folder of an interrupted race")
+    if run.race is not None:
+        raise UserError(f"race {run.name} is finished", expected="an interrupted race", hint="pennyweight report")
     plan = load_plan(run.folder)
     with output.progress() as meter:
         result = run_race(run.folder, find_method(plan.name).contest(), plan, place, meter)
@@ -66,10 +71,12 @@ def go_on(output: Output, place: Place, *, resume: str) -> None:
 
 def run_race(folder: Path, contest: Contest, plan: Plan, place: Place, meter: Meter) -> RaceResult:
     """Run a planned race in its folder, which nobody else may write meanwhile."""
-    from pennyweight.core.run import Run
-
-    with Run(folder).locked():
-        return Race(folder, contest, plan, cache=place.cache, report=meter.show).run()
+    run = Run(folder)
+    try:
+        with run.locked():
+            return Race(folder, contest, plan, cache=place.cache, report=meter.show).run()
+    except KeyboardInterrupt:
+        raise Interrupted(run, "race") from None
 
 
 def _show_plan(output: Output, contest: Contest, plan: Plan) -> None:
@@ -98,21 +105,11 @@ def _close(output: Output, folder: Path, result: RaceResult) -> None:
         for name in result.figures["idea"]
         if "floor" not in name
     ]
-    rows += [[f"{name} ({s['unit']})", *(quantity(s[side]) for side in SIDES)] for name, s in result.speeds.items()]
+    rows += [[f"{name} ({s['unit']})", *(number(s[side], 4) for side in SIDES)] for name, s in result.speeds.items()]
     output.say(result.claim)
     output.table("", ["", *(f"{side}: {result.sides[side].name}" for side in SIDES)], rows)
-    if result.ratio:
-        output.say(
-            f"{result.metric}, idea over rival at an equal budget ({result.trial_budget} each):"
-            f" {result.ratio.value:.4f} ({result.confidence:.0%} interval {result.ratio.low:.4f} to"
-            f" {result.ratio.high:.4f})"
-        )
-    if result.time_to_equal:
-        output.say(
-            f"time to equal quality, idea over rival: {result.time_to_equal.value:.3f}"
-            f" ({result.time_to_equal.low:.3f} to {result.time_to_equal.high:.3f})"
-        )
-    output.say(f"verdict: {result.verdict}")
+    output.say(plain(verdict_sentence(result)))
+    output.say(plain(time_sentence(result)))
     for note in result.notes:
         output.say(f"note: {note}")
     page = write_page([folder], folder / "report.html")
@@ -129,4 +126,4 @@ def _score(value: float | None) -> str:
 
 
 def _figure(name: str, value: float) -> str:
-    return size(value) if "bytes" in name else quantity(value)
+    return plain(size(value)) if "bytes" in name else number(value, 4)

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from pennyweight import __version__
-from pennyweight.console import Output, quantity
+from pennyweight.console import Output
 from pennyweight.core.budget import Budget
 from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.files import write_atomic
@@ -17,7 +17,10 @@ from pennyweight.core.run import Run
 from pennyweight.core.stack import Stack
 from pennyweight.core.task import WritesText
 from pennyweight.lottery.plan import keep_plan, make_plan
-from pennyweight.report.page import Section, race_section, render, text_section
+from pennyweight.report.page import render
+from pennyweight.report.pieces import Section, text_section
+from pennyweight.report.race import race_section
+from pennyweight.report.words import number
 from pennyweight.verbs.race import run_race
 from pennyweight.verbs.request import Place, require_writable
 
@@ -70,7 +73,7 @@ def run(output: Output, place: Place, *, budget: str, out: str) -> None:
     except OSError as error:
         raise WorkFailed(f"page {path} cannot be written: {error.strerror}") from error
     for result in results:
-        ratio = f", ratio {quantity(result.ratio.value)}" if result.ratio else ""
+        ratio = f", ratio {number(result.ratio.value, 4)}" if result.ratio else ""
         output.say(f"{result.name}: {result.sides['idea'].name} against {result.sides['rival'].name}: "
                    f"{result.verdict}{ratio}")  # fmt: skip
     output.say(f"spent {time.monotonic() - started:.0f} s of {asked}")

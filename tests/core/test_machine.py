@@ -1,0 +1,136 @@
+"""Energy, memory and business of the machine are what the kernel's counters say."""
+
+import time
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import psutil
+import pytest
+
+from pennyweight.core.machine import BusyWatch, EnergyCounter, PeakMemory, this_machine, usable_cores
+
+MB = 1_000_000
+
+
+def _zone(root: Path, name: str, kind: str, microjoules: int, wrap: int = 1_000_000) -> Path:
+    zone = root / name
+    zone.mkdir(parents=True)
+    (zone / "name").write_text(kind + "\n")
+    (zone / "energy_uj").write_text(f"{microjoules}\n")
+    (zone / "max_energy_range_uj").write_text(f"{wrap}\n")
+    return zone
+
+
+def test_energy_is_the_sum_over_processor_packages(tmp_path: Path) -> None:
+    zones = [_zone(tmp_path, f"intel-rapl:{n}", f"package-{n}", 500 * n) for n in range(2)]
+    _zone(tmp_path, "intel-rapl:0:0", "core", 0)
+    counter = EnergyCounter(tmp_path)
+    assert counter.joules() == 0
+    (zones[0] / "energy_uj").write_text("200000")
+    (zones[1] / "energy_uj").write_text("300500")
+    (tmp_path / "intel-rapl:0:0" / "energy_uj").write_text("900000")
+    assert counter.joules() == 0.5
+    assert counter.joules() == 0.5
+
+
+def test_the_whole_platforms_counter_is_not_added_to_its_packages(tmp_path: Path) -> None:
+    package, platform = _zone(tmp_path, "intel-rapl:0", "package-0", 0), _zone(tmp_path, "intel-rapl:1", "psys", 0)
+    memory_mapped = _zone(tmp_path, "intel-rapl-mmio:0", "package-0", 0)
+    counter = EnergyCounter(tmp_path)
+    for zone in (package, platform, memory_mapped):
+        (zone / "energy_uj").write_text("250000")
+    assert counter.joules() == 0.25
+
+
+def test_a_register_that_wraps_around_goes_on_counting(tmp_path: Path) -> None:
+    zone = _zone(tmp_path, "intel-rapl:0", "package-0", 900_000)
+    counter = EnergyCounter(tmp_path)
+    for reading, expected in ((990_000, 0.09), (10_000, 0.11), (999_999, 1.099999), (0, 1.1)):
+        (zone / "energy_uj").write_text(str(reading))
+        assert counter.joules() == pytest.approx(expected)
+
+
+def test_a_machine_without_a_readable_counter_has_none(tmp_path: Path) -> None:
+    assert EnergyCounter(tmp_path / "absent").joules() is None
+    zone = _zone(tmp_path, "intel-rapl:0", "package-0", 5)
+    (zone / "energy_uj").write_text("not a number")
+    assert EnergyCounter(tmp_path).joules() is None
+
+
+def test_a_counter_that_disappears_says_so(tmp_path: Path) -> None:
+    zone = _zone(tmp_path, "intel-rapl:0", "package-0", 5)
+    counter = EnergyCounter(tmp_path)
+    (zone / "energy_uj").unlink()
+    assert counter.joules() is None
+
+
+def test_peak_memory_sees_an_allocation_and_forgets_it() -> None:
+    peak = PeakMemory()
+    if not peak.exact:
+        pytest.skip("this kernel does not let a process set its high-water mark back")
+    block = bytearray(300 * MB)
+    block[::4096] = b"x" * len(block[::4096])
+    del block
+    assert 290 * MB <= peak.step_bytes() <= 330 * MB
+    assert peak.peak_bytes() >= 300 * MB
+    peak.reset()
+    assert peak.step_bytes() <= 20 * MB
+
+
+def _burn(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        pass
+
+
+def _need_a_quiet_machine() -> float:
+    """How busy the machine is by itself; skips where that leaves nothing to measure."""
+    before = psutil.cpu_times_percent(interval=0.3)
+    if before.idle < 100 / (psutil.cpu_count() or 1) * 0.9:
+        pytest.skip("the machine is too busy to measure how busy it is")
+    return 1 - before.idle / 100
+
+
+def test_other_processes_that_burn_are_seen(processes: ForkServerContext) -> None:
+    _need_a_quiet_machine()
+    # Forked by the fork server: a process of somebody else as far as this one's accounts go.
+    other = processes.Process(target=_burn, args=(20.0,))
+    other.start()
+    time.sleep(0.3)
+    watch = BusyWatch()
+    time.sleep(1.0)
+    share = watch.share()
+    sentence = watch.sentence()
+    other.kill()
+    other.join()
+    assert share > 0.7 / (psutil.cpu_count() or 1)
+    assert "busy" in sentence
+
+
+def test_our_own_work_is_not_called_busy() -> None:
+    ground = _need_a_quiet_machine()
+    watch = BusyWatch()
+    _burn(1.0)
+    assert watch.share() < ground + 0.5 / (psutil.cpu_count() or 1)
+
+
+def test_a_share_is_a_part_even_where_the_accounts_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = BusyWatch()
+    monkeypatch.setattr(watch, "_others", lambda: watch._others_before - 50.0)
+    assert watch.share() == 0.0
+    assert watch.sentence() == ""
+    monkeypatch.setattr(watch, "_others", lambda: watch._others_before + 1e9)
+    assert watch.share() == 1.0
+    assert "100%" in watch.sentence()
+
+
+def test_a_machine_is_told_by_its_hardware_and_nothing_private() -> None:
+    machine = this_machine()
+    assert machine.cores == usable_cores() >= 1
+    assert machine.memory_bytes > 100 * MB
+    assert len(machine.fingerprint) == 12
+    import getpass
+    import platform
+
+    assert platform.node() not in repr(machine)
+    assert f"/{getpass.getuser()}" not in repr(machine)

@@ -1,0 +1,136 @@
+"""The verbs as a user runs them, in an empty folder, with a corpus of her own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.verbs.conftest import QUICK, Call
+
+
+def test_fit_then_ls_sample_and_report(call: Call, tmp_path: Path, corpus: Path) -> None:
+    fitted = call("fit", "--budget", "2s", "--data", str(corpus), *QUICK)
+    assert fitted.code == 0, fitted.err
+    assert "buys about" in fitted.err
+    assert "next: pennyweight sample" in fitted.out
+    (run,) = (tmp_path / "runs").iterdir()
+    assert {p.name for p in run.iterdir()} >= {"config.json", "metrics.jsonl", "receipt.json", "model.safetensors"}
+    assert not (run / "state").exists()
+    listed = call("ls")
+    assert run.name in listed.out
+    assert "finished" in listed.out
+    assert "par/tiny" in listed.out
+    written = call("sample", "--prompt", "word1 ", "--tokens", "20")
+    assert written.out.startswith("word1 ")
+    assert call("sample", "--prompt", "word1 ", "--tokens", "20").out == written.out, "the same seed, the same text"
+    page = call("report")
+    assert page.code == 0
+    html = (run / "report.html").read_text(encoding="utf-8")
+    receipt = json.loads((run / "receipt.json").read_text())
+    assert f"{receipt['result']['value']:.4g}" in html
+
+
+def test_json_is_one_document_and_progress_goes_elsewhere(call: Call, corpus: Path) -> None:
+    ended = call("fit", "--budget", "8samples", "--json", "--data", str(corpus), *QUICK)
+    document = json.loads(ended.out)
+    assert set(document) == {"schema", "command", "status", "runs", "result", "next"}
+    assert document["status"] == "done"
+    assert document["result"]["spent"]["samples"] == 8
+    assert json.loads(call("ls", "--json").out)["result"]["runs"][0]["status"] == "finished"
+
+
+def test_dry_run_prints_every_setting_and_makes_no_run(call: Call, tmp_path: Path, corpus: Path) -> None:
+    ended = call("fit", "--dry-run", "--budget", "30s", "--data", str(corpus), *QUICK)
+    assert ended.code == 0
+    for setting in ("fit.optimizer.lr", "data.path", "pattern", "parameters", "buys about"):
+        assert setting in ended.out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_assumptions_turn_into_energy_money_and_co2(call: Call, tmp_path: Path, corpus: Path) -> None:
+    call("fit", "--budget", "40samples", "--assume", "watts=65,price=0.3,co2=400", "--data", str(corpus), *QUICK)
+    (run,) = (tmp_path / "runs").iterdir()
+    receipt = json.loads((run / "receipt.json").read_text())
+    if receipt["spent"]["joules"] is None:
+        kwh = 65 * receipt["spent"]["train_seconds"] / 3.6e6
+        assert abs(receipt["estimates"]["money"] - 0.3 * kwh) < 1e-12
+        assert abs(receipt["estimates"]["co2_grams"] - 400 * kwh) < 1e-9
+        assert receipt["estimates"]["joules_from"] == "assumed watts"
+
+
+def test_data_is_found_in_the_place_that_the_environment_names(
+    call: Call, tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENNYWEIGHT_DATA", str(corpus.parent))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    ended = call("fit", "--budget", "8samples", "--data", "corpus", *QUICK)
+    assert ended.code == 0, ended.err
+
+
+def test_race_by_samples_writes_a_page_whose_numbers_have_receipts(call: Call, tmp_path: Path, corpus: Path) -> None:
+    ended = call("race", "par", "--budget", "960samples", "--seeds", "3", "--data", str(corpus), *QUICK)
+    assert ended.code == 0, ended.err
+    (folder,) = (tmp_path / "runs").iterdir()
+    race = json.loads((folder / "race.json").read_text())
+    assert race["verdict"] in ("idea", "rival", "undecided")
+    assert len(race["trials"]) == 6
+    assert len(race["sweep"]) == 6
+    for trial in race["trials"]:
+        receipt = json.loads((folder / trial["receipt"]).read_text())
+        assert receipt["result"]["value"] == trial["value"]
+        assert receipt["seed"] == trial["seed"]
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "63 % of self-attention" in html
+    assert "finished" in call("ls").out
+    again = call("race", "--resume", str(folder))
+    assert again.code == 2
+
+
+def test_an_interrupted_race_keeps_its_finished_trials(tmp_path: Path, corpus: Path) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    program = [sys.executable, "-m", "pennyweight"]
+    asked = [*program, "race", "par", "--budget", "9600samples", "--data", str(corpus), *QUICK]
+    process = subprocess.Popen(asked, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
+    trials: list[Path] = []
+    until = time.monotonic() + 60
+    while not trials and time.monotonic() < until:
+        time.sleep(0.1)
+        trials = list((tmp_path / "runs").glob("race-*/trials.jsonl"))
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "race --resume" in said
+    (folder,) = (tmp_path / "runs").iterdir()
+    before = trials[0].read_text().splitlines()
+    assert before
+    done = subprocess.run(
+        [*program, "race", "--resume", str(folder)], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert trials[0].read_text().splitlines()[: len(before)] == before
+    assert (folder / "race.json").exists()
+
+
+def test_ctrl_c_leaves_a_run_that_can_be_resumed(tmp_path: Path, corpus: Path) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    program = [sys.executable, "-m", "pennyweight"]
+    asked = [*program, "fit", "--budget", "20000samples", "--data", str(corpus), *QUICK]
+    process = subprocess.Popen(asked, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        time.sleep(0.1)
+        logs = list((tmp_path / "runs").glob("*/metrics.jsonl"))
+        if logs and logs[0].read_text().count("\n") > 5:
+            break
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "fit --resume" in said.splitlines()[-1]
+    listed = subprocess.run([*program, "ls"], cwd=tmp_path, capture_output=True, text=True, env=environment, check=True)
+    assert "interrupted" in listed.stdout
