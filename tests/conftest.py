@@ -5,6 +5,11 @@ from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
 
 import pytest
+from hypothesis import settings
+
+# The same examples every time, and no clock: a busy machine must not fail a test of arithmetic.
+settings.register_profile("tests", deadline=None, derandomize=True)
+settings.load_profile("tests")
 
 
 @pytest.fixture

@@ -128,7 +128,7 @@ def test_a_time_budget_is_kept_to_five_percent_or_one_step(kind: str, first_gues
         assert 300 - sum(spent) <= max(0.05 * 300, 1.5 * max(spent))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.floats(0.05, 50),
     st.floats(0.02, 10),

@@ -1,5 +1,6 @@
 """Two processes train as one does, and go on with what one began, and one with what two began."""
 
+import fcntl
 import json
 import os
 import subprocess
@@ -45,8 +46,21 @@ def _only_run(folder: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Runs that two processes made, all under one start of torchrun."""
-    base = tmp_path_factory.mktemp("together")
+    """Runs that two processes made, all under one start of torchrun, for all workers of the tests."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    base = shared / "together"
+    base.mkdir(exist_ok=True)
+    with open(base / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base / "done").exists():
+            _train_together(base)
+            (base / "done").touch()
+    return base
+
+
+def _train_together(base: Path) -> None:
     requests = []
     threads = torch.get_num_threads()
     with toys.registered():
@@ -81,7 +95,6 @@ def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
         timeout=120,
     )
     assert done.returncode == 0, done.stderr[-6000:]
-    return base
 
 
 def _assert_close(one: Run, other: Run) -> None:

@@ -102,12 +102,13 @@ def test_a_reader_never_sees_half_a_file_even_of_a_killed_writer(tmp_path: Path,
     path.write_bytes(SMALL)
     seen = set()
     for _ in range(3):
-        writer = processes.Process(target=_write_for_ever, args=(path,))
+        writer = processes.Process(target=_write_for_ever, args=(path,), daemon=True)
         writer.start()
         before = path.stat().st_ino
         for _ in range(400):
             seen.add(path.read_bytes())
         while path.stat().st_ino == before:
+            assert writer.is_alive()
             seen.add(path.read_bytes())
         writer.kill()
         writer.join()

@@ -167,7 +167,8 @@ def test_weights_that_do_not_fit_are_refused(whole: Run, tmp_path: Path) -> None
 
 
 def _child(processes: ForkServerContext, runs: Path, budget: str, resumed: str = "", **settings: Any) -> Any:
-    process = processes.Process(target=toys.train_in_child, args=(str(runs), RECIPE, budget, settings, resumed))
+    arguments = (str(runs), RECIPE, budget, settings, resumed)
+    process = processes.Process(target=toys.train_in_child, args=arguments, daemon=True)
     process.start()
     return process
 
@@ -431,7 +432,7 @@ def _train_on_a_small_disk(runs: Path, width: int, answers: Any) -> None:
             answers.put((kept, trainer.notes, "finished"))
 
 
-@pytest.mark.parametrize("width", [2048, 8192])
+@pytest.mark.parametrize("width", [2048, 4096])
 def test_a_disk_that_really_refuses_costs_no_checkpoint_and_no_result(
     processes: ForkServerContext, tmp_path: Path, width: int
 ) -> None:
@@ -516,7 +517,7 @@ def _burn() -> None:
 def test_a_time_budget_is_kept_on_a_quiet_and_on_a_loaded_machine(
     processes: ForkServerContext, tmp_path: Path, seconds: float, burners: int
 ) -> None:
-    loads = [processes.Process(target=_burn) for _ in range(burners)]
+    loads = [processes.Process(target=_burn, daemon=True) for _ in range(burners)]
     for load in loads:
         load.start()
     try:

@@ -94,7 +94,7 @@ def _need_a_quiet_machine() -> float:
 def test_other_processes_that_burn_are_seen(processes: ForkServerContext) -> None:
     _need_a_quiet_machine()
     # Forked by the fork server: a process of somebody else as far as this one's accounts go.
-    other = processes.Process(target=_burn, args=(20.0,))
+    other = processes.Process(target=_burn, args=(20.0,), daemon=True)
     other.start()
     time.sleep(0.3)
     watch = BusyWatch()

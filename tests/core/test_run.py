@@ -48,7 +48,7 @@ def test_a_second_writer_is_refused_until_the_first_is_killed(tmp_path: Path, pr
     run = _create(tmp_path)
     assert run.status == "interrupted"
     ready = processes.Event()
-    holder = processes.Process(target=_hold, args=(run.folder, ready))
+    holder = processes.Process(target=_hold, args=(run.folder, ready), daemon=True)
     holder.start()
     assert ready.wait(30)
     assert run.status == "running"

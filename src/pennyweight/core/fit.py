@@ -36,6 +36,7 @@ class Interrupted(Exception):
 
     def __init__(self, run: Run, verb: str = "fit") -> None:
         super().__init__(f"interrupted; go on with: pennyweight {verb} --resume {run.folder}")
+        self.run = run
 
 
 class Listener(Protocol):

@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -97,15 +98,23 @@ class Run:
                 return "interrupted"
         except UserError:
             return "running"
+        except OSError:
+            return "interrupted"  # a folder of somebody else, whom nothing here can ask
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run for writing; a second process is refused. The lock dies with its process, even killed."""
         descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            # Whoever asks for the status holds the lock for an instant; a writer holds it for good.
+            for wait in (0.05, 0.1, 0.2, None):
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if wait is not None:
+                        time.sleep(wait)
+            else:
                 raise UserError(
                     f"run {self.name} is being written by another process",
                     expected="one writer of a run at a time",
