@@ -125,7 +125,7 @@ def train_together(requests: Sequence[Mapping[str, Any]]) -> None:
                     trainer.save()
             if not request.get("stop_after"):
                 fit(trainer, cache=runs / "cache", floors=False)
-    distributed.leave_world()
+    distributed.leave_world(finished=True)
 
 
 @contextmanager

@@ -219,6 +219,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without × or — still gets the rest of the line
+    code = 1
     try:
         code = app(standalone_mode=False) or 0
     except UserError as error:
@@ -245,7 +246,7 @@ def main() -> None:
         if "torch.distributed" in sys.modules:
             from pennyweight.core.distributed import leave_world
 
-            leave_world()
+            leave_world(finished=code == 0)
     raise SystemExit(code)
 
 

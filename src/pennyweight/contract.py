@@ -165,7 +165,7 @@ def two_processes_equal_one(subject: Subject) -> None:
     done = subprocess.run(
         [*torchrun, "-m", "pennyweight.contract", json.dumps(request)], capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, f"two processes failed:\n{done.stderr[-2000:]}"
+    assert done.returncode == 0, f"two processes failed:\n{done.stderr[-6000:]}"
     (folder,) = (subject.folder / "two").iterdir()
     pairs = zip(curve, _losses(Run(folder)), strict=True)
     apart = max(abs(a[name] - b[name]) / max(1.0, abs(a[name])) for a, b in pairs for name in a)
@@ -246,7 +246,7 @@ def _train_as_one_of_two(request: dict[str, Any]) -> None:
         if world.leads:
             locks.enter_context(trainer.run.locked())
         fit(trainer, cache=subject.cache, floors=False)
-    distributed.leave_world()
+    distributed.leave_world(finished=True)
 
 
 if __name__ == "__main__":

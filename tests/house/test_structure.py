@@ -4,6 +4,7 @@ import ast
 import os
 import re
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -121,7 +122,7 @@ def test_the_readme_commands_run(tmp_path: Path) -> None:
     quick = "--set num_blocks=6 --set width=32 --set num_heads=2 --set context=64 --set data.tokenizer=bytes"
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     for command in _documented_commands():
-        words = command.split("#")[0].split()
+        words = shlex.split(command, comments=True)
         words = [re.sub(r"^\d+(min|s|h)$", "4s" if words[1] == "fit" else "25s", word) for word in words]
         if words[1] == "tour":
             continue  # the tour has a test of its own; it takes ten minutes by intent

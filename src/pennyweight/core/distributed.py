@@ -101,9 +101,15 @@ def join_world(stack: Stack) -> World:
     return World(rank=distributed.get_rank(), size=distributed.get_world_size())
 
 
-def leave_world() -> None:
-    """Close the process group, if there is one."""
+def leave_world(*, finished: bool) -> None:
+    """Close the process group, if there is one.
+
+    Processes that ``finished`` wait for one another first: gloo aborts one whose peer is gone too early. One that
+    failed does not wait, since the others may never come.
+    """
     if distributed.is_available() and distributed.is_initialized():
+        if finished:
+            distributed.barrier()
         distributed.destroy_process_group()
 
 
