@@ -258,5 +258,11 @@ def _one_line(error: Exception) -> str:
 
 
 def _complain(problem: object, code: int) -> int:
+    """One line for people; with ``--json`` a document for programs too."""
     typer.echo(f"pennyweight: {problem}", err=True)
+    if "--json" in sys.argv[1:]:
+        status = {1: "failed", 2: "refused"}.get(code, "interrupted")
+        Output(next((a for a in sys.argv[1:] if not a.startswith("-")), ""), as_json=True).done(
+            result={"error": str(problem)}, status=status
+        )
     return code

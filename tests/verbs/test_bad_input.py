@@ -1,5 +1,6 @@
 """Every wrong request gets one clear line on standard error and exit code 2, and leaves nothing behind."""
 
+import json
 import os
 import resource
 import subprocess
@@ -65,6 +66,14 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(
     assert "Traceback" not in ended.err
     assert not ended.out.strip()
     assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_refusal_is_a_document_for_programs_too(call: Call) -> None:
+    ended = call("fit", "par/tinny", "--json")
+    assert ended.code == 2
+    document = json.loads(ended.out)
+    assert document["status"] == "refused"
+    assert "did you mean par/tiny?" in document["result"]["error"]
 
 
 @pytest.mark.parametrize("verb", ["fit", "race"])
