@@ -1,8 +1,10 @@
 """Energy, memory and business of the machine are what the kernel's counters say."""
 
 import time
+from collections.abc import Iterator
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -83,16 +85,7 @@ def _burn(seconds: float) -> None:
         pass
 
 
-def _need_a_quiet_machine() -> float:
-    """How busy the machine is by itself; skips where that leaves nothing to measure."""
-    before = psutil.cpu_times_percent(interval=0.3)
-    if before.idle < 100 / (psutil.cpu_count() or 1) * 0.9:
-        pytest.skip("the machine is too busy to measure how busy it is")
-    return 1 - before.idle / 100
-
-
 def test_other_processes_that_burn_are_seen(processes: ForkServerContext) -> None:
-    _need_a_quiet_machine()
     # Forked by the fork server: a process of somebody else as far as this one's accounts go.
     other = processes.Process(target=_burn, args=(20.0,), daemon=True)
     other.start()
@@ -107,11 +100,29 @@ def test_other_processes_that_burn_are_seen(processes: ForkServerContext) -> Non
     assert "busy" in sentence
 
 
-def test_our_own_work_is_not_called_busy() -> None:
-    ground = _need_a_quiet_machine()
+def test_our_own_work_and_that_of_reaped_children_is_not_called_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripted accounts: on a real machine the other tests would be the others."""
+    whole = SimpleNamespace(user=100.0, system=20.0, idle=500.0, iowait=5.0)
+    own = SimpleNamespace(user=10.0, system=1.0, children_user=2.0, children_system=0.5)
+
+    class Accounts:
+        def __iter__(self) -> Iterator[float]:
+            return iter(vars(whole).values())
+
+        def __getattr__(self, name: str) -> float:
+            return float(getattr(whole, name))
+
+    monkeypatch.setattr(psutil, "cpu_times", Accounts)
+    monkeypatch.setattr(psutil.Process, "cpu_times", lambda self: own)
     watch = BusyWatch()
-    _burn(1.0)
-    assert watch.share() < ground + 0.5 / (psutil.cpu_count() or 1)
+    monkeypatch.setattr(watch, "_wall", watch._wall - 10.0)
+    whole.user += 9.0
+    own.user += 6.0
+    own.children_user += 3.0
+    assert watch.share() == 0.0
+    whole.user += 5.0
+    cores = psutil.cpu_count() or 1
+    assert watch.share() == pytest.approx(5.0 / (10.0 * cores), rel=0.05)
 
 
 def test_a_share_is_a_part_even_where_the_accounts_disagree(monkeypatch: pytest.MonkeyPatch) -> None:
