@@ -156,7 +156,10 @@ def read_records(path: Path) -> list[dict[str, Any]]:
 
 
 class MetricsLog:
-    """Appends records to ``metrics.jsonl``. A write that fails is kept and tried again with the next record."""
+    """Appends records to a file of JSON lines, after the last whole one.
+
+    A write that fails is kept and tried again with the next record.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -4,7 +4,6 @@ Two trials at a time share the machine in slices of about a second, so that what
 sides. The budget is the total: sweep, evaluation and speed measurements included.
 """
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ from pennyweight.core.fit import Trainer, begin, load_task
 from pennyweight.core.machine import BusyWatch
 from pennyweight.core.race import SIDES, Contest, RaceResult, SideName, Timed, Trial
 from pennyweight.core.recipe import Config, flatten, override
-from pennyweight.core.run import Run, read_document, read_records
+from pennyweight.core.run import MetricsLog, Run, read_document, read_records
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.plan import CONFIDENCE, VALIDATIONS, Plan, Report, side_config
 from pennyweight.lottery.verdict import as_interval, judge, time_to_equal_quality
@@ -176,8 +175,8 @@ class Race:
             curve=curve,
             receipt=receipt,
         )
-        with open(self.folder / "trials.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({"stage": kind, **asdict(trial)}) + "\n")
+        if error := MetricsLog(self.folder / "trials.jsonl").append({"stage": kind, **asdict(trial)}):
+            raise error
         return trial
 
     # --- measurements ---
