@@ -8,13 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pennyweight.console import Output
 from pennyweight.core.budget import Budget
 from pennyweight.core.files import write_json
-from pennyweight.core.race import Contest, RaceResult, Side, Verdict
+from pennyweight.core.race import SIDES, Contest, RaceResult, Side, SideName, Verdict
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.plan import keep_plan, make_plan
 from pennyweight.lottery.race import Race
 from pennyweight.lottery.verdict import judge
+from pennyweight.report.page import render
+from pennyweight.report.race import race_section
+from pennyweight.verbs.race import _close
 
 STACK = Stack.parse("cpu/torch/fp32/1t")
 SETTINGS = {
@@ -72,6 +76,19 @@ def test_a_crippled_rival_loses_and_swapped_sides_swap_the_verdict(text: Path, t
     assert won.ratio.value * lost.ratio.value == pytest.approx(1.0, rel=1e-9), "the same six numbers, turned round"
     untrained = won.baselines["untrained idea"]
     assert all(trial.value is not None and trial.value < untrained for trial in won.trials)
+
+
+@pytest.mark.parametrize("side", SIDES)
+def test_a_side_whose_trials_diverge_loses_and_the_page_says_so(side: SideName, text: Path, tmp_path: Path) -> None:
+    sides = {other: Side(name=other, settings=getattr(SAME, other).settings) for other in SIDES}
+    sides[side] = Side(name="exploding", settings={"fit.optimizer.lr": 1e30}, seed_offset=1000)
+    result = run_race(replace(SAME, **sides), text, tmp_path, steps=10)
+    assert result.verdict == ("idea" if side == "rival" else "rival")
+    assert result.ratio is None
+    assert [trial.value for trial in result.trials if trial.side == side] == [None, None, None]
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert "diverged" in render("Race", [race_section(folder)])
+    _close(Output("race", as_json=False), folder, result)
 
 
 def test_a_diverged_side_loses_and_two_diverged_sides_are_undecided() -> None:

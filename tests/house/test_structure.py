@@ -125,7 +125,7 @@ def test_the_readme_commands_run(tmp_path: Path) -> None:
         words = shlex.split(command, comments=True)
         words = [re.sub(r"^\d+(min|s|h)$", "4s" if words[1] == "fit" else "25s", word) for word in words]
         if words[1] == "tour":
-            continue  # the tour has a test of its own; it takes ten minutes by intent
+            continue  # run on a small network in tests/verbs/test_flow.py
         if words[1] in ("fit", "race") and "--resume" not in words:
             words += [*quick.split(), "--stack", "cpu/torch/fp32/1t"]
             if "--data" not in words:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pennyweight.core.stack import Stack
+from pennyweight.verbs import tour
 from tests.verbs.conftest import QUICK, Call
 
 
@@ -134,3 +136,23 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(tmp_path: Path, corpus: Path) -
     assert "fit --resume" in said.splitlines()[-1]
     listed = subprocess.run([*program, "ls"], cwd=tmp_path, capture_output=True, text=True, env=environment, check=True)
     assert "interrupted" in listed.stdout
+
+
+def test_the_tour_ends_inside_its_total_in_one_page(
+    call: Call, tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The real verb; only the network and the text are made small, so that forty seconds are enough."""
+    plan = tour.make_plan
+    settings = dict(word.split("=", 1) for word in QUICK if "=" in word) | {"data.path": str(corpus)}
+    stack = Stack.parse("cpu/torch/fp32/1t")
+    monkeypatch.setattr(
+        tour, "make_plan", lambda contest, **rest: plan(contest, settings=settings, stack=stack, **rest)
+    )
+    started = time.monotonic()
+    ended = call("tour", "--budget", "40s")
+    assert ended.code == 0, ended.err
+    assert time.monotonic() - started < 40
+    (folder,) = (tmp_path / "runs").iterdir()
+    html = (folder / "tour.html").read_text(encoding="utf-8")
+    assert "Written by the model" in html
+    assert len(list((folder / "trials").glob("*/receipt.json"))) == 6

@@ -142,6 +142,9 @@ def gathered(module: nn.Module) -> Iterator[None]:
 
     They are sharded again at the end. Were they not, the next forward pass would use what they held here.
     """
+    if not distributed.is_initialized():  # alone: nothing is sharded, and FSDP is dear to import
+        yield
+        return
     from torch.distributed.fsdp import FSDPModule
 
     if not isinstance(module, FSDPModule):
@@ -157,6 +160,9 @@ def gathered(module: nn.Module) -> Iterator[None]:
 @contextmanager
 def accumulating(module: nn.Module, *, more: bool) -> Iterator[None]:
     """Inside, gradients are summed locally and exchanged only when no ``more`` micro-batches follow."""
+    if not distributed.is_initialized():
+        yield
+        return
     from torch.distributed.fsdp import FSDPModule
     from torch.nn.parallel import DistributedDataParallel
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,7 +122,7 @@ class Engine:
         before = randomness.capture()
         training = self.module.training
         self.module.eval()
-        swapped = self.ema.swapped() if self.ema else _nothing()
+        swapped = self.ema.swapped() if self.ema else nullcontext()
         try:
             with torch.no_grad(), self.stack.autocast(), swapped, gathered(self.module):
                 yield
@@ -220,8 +220,3 @@ class Average:
             kept = parameter.detach().clone()
             parameter.copy_(self.weights[name])
             self.weights[name].copy_(kept)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield

@@ -297,10 +297,6 @@ class Trainer:
             self._log.rewind(accounts.step if found else -1)
         self.world.barrier()
 
-    def stop(self) -> None:
-        """Keep everything for `go_on` after a request to stop."""
-        self.save()
-
     def finish(self) -> Receipt:
         """Evaluate the test split, write weights and receipt, drop the checkpoints."""
         evaluation = self._evaluate("test")
@@ -489,7 +485,7 @@ def fit(trainer: Trainer, *, cache: Path, floors: bool = True) -> Receipt:
         while not trainer.done:
             trainer.step()
             if trainer.stopped:
-                trainer.stop()
+                trainer.save()
                 raise Interrupted(trainer.run)
     return trainer.finish()
 

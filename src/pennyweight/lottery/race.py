@@ -4,7 +4,7 @@ Two trials at a time share the machine in slices of about a second, so that what
 sides. The budget is the total: sweep, evaluation and speed measurements included.
 """
 
-import shutil
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -153,15 +153,14 @@ class Race:
     def _close(self, kind: Literal["sweep", "final"], wanted: tuple[SideName, int, float], lane: "_Lane") -> Trial:
         side, seed, tuned = wanted
         trainer = lane.trainer
-        curve = tuple((float(r["seconds"]), float(r["value"])) for r in trainer.run.metrics("validation"))
+        validated = [(float(r["seconds"]), float(r["value"])) for r in trainer.run.metrics("validation")]
+        curve = tuple(point for point in validated if math.isfinite(point[1]))
+        diverged = lane.failed or len(curve) < len(validated)
         receipt = ""
         value = None
-        if lane.failed:
-            trainer.stop()
-        elif kind == "sweep":
+        if kind == "sweep" and not diverged:
             value = curve[-1][1]
-            shutil.rmtree(trainer.run.state, ignore_errors=True)
-        else:
+        elif not diverged:
             trainer.baselines = dict(self.plan.baselines)
             value = trainer.finish().result.value
             receipt = f"trials/{trainer.run.name}/receipt.json"
@@ -182,7 +181,7 @@ class Race:
     # --- measurements ---
 
     def _measure(self, trials: Sequence[Trial]) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Any]]]:
-        """Plain figures of each side, and speeds timed on both sides in turn."""
+        """Plain figures of each side that has a trained model, and speeds timed on both in turn."""
         import torch
 
         self._stack.activate()
@@ -192,7 +191,7 @@ class Race:
             for side in SIDES:
                 first = next((trial for trial in trials if trial.side == side and trial.receipt), None)
                 if first is None:
-                    return figures, {}
+                    continue
                 task = load_task(Run(self.folder / first.run), cache=self.cache).to(self._stack.device)
                 traits = self.contest.traits(task, self._stack)
                 figures[side] = {
@@ -201,6 +200,8 @@ class Race:
                     **traits.figures,
                 }
                 timed[side] = traits.timed
+            if len(timed) < len(SIDES):
+                return figures, {}
             speeds = {name: self._speed(timed["idea"][name], timed["rival"][name]) for name in timed["idea"]}
         samples = {side: self._samples_per_second(trials, side) for side in SIDES}
         speeds["training"] = {

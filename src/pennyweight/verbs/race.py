@@ -101,8 +101,8 @@ def _close(output: Output, folder: Path, result: RaceResult) -> None:
         for index, seed in enumerate(result.seeds)
     ]
     rows += [
-        [name, *(_figure(name, result.figures[side][name]) for side in SIDES)]
-        for name in result.figures["idea"]
+        [name, *(_figure(name, result.figures.get(side, {}).get(name)) for side in SIDES)]
+        for name in next(iter(result.figures.values()), {})
         if "floor" not in name
     ]
     rows += [[f"{name} ({s['unit']})", *(number(s[side], 4) for side in SIDES)] for name, s in result.speeds.items()]
@@ -125,5 +125,7 @@ def _score(value: float | None) -> str:
     return "diverged" if value is None else f"{value:.4f}"
 
 
-def _figure(name: str, value: float) -> str:
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "diverged"
     return plain(size(value)) if "bytes" in name else number(value, 4)
