@@ -102,14 +102,17 @@ def join_world(stack: Stack) -> World:
 
 
 def leave_world(*, finished: bool) -> None:
-    """Close the process group, if there is one.
+    """End this process's part in a process group, if there is one. The last thing that such a process does.
 
-    Processes that ``finished`` wait for one another first: gloo aborts one whose peer is gone too early. One that
-    failed does not wait, since the others may never come.
+    Processes that ``finished`` wait for one another and then end at once: torch's threads, still running when the
+    interpreter takes its libraries down, now and then abort a process that has done all its work.
     """
     if distributed.is_available() and distributed.is_initialized():
         if finished:
             distributed.barrier()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(0)
         distributed.destroy_process_group()
 
 
