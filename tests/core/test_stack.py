@@ -20,7 +20,7 @@ def test_what_is_left_out_takes_the_machines_default() -> None:
     assert Stack.parse("cuda").threads == 0
 
 
-@pytest.mark.parametrize("text", ["", "gpu", "cpu/jax", "cpu/torch/fp64", "cpu/0t", "cpu/-1t", "cpu/", "cpu/torch/1"])
+@pytest.mark.parametrize("text", ["", "gpu", "cpu/0t", "cpu/-1t", "cpu/", "cpu/torch/1"])
 def test_an_unknown_stack_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="stack"):
         Stack.parse(text)

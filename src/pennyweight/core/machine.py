@@ -41,14 +41,19 @@ def this_machine() -> Machine:
     import torch
 
     return Machine(
-        processor=_processor_name(),
+        processor=processor_name(),
         cores=usable_cores(),
         memory_bytes=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         accelerator=torch.cuda.get_device_name(0) if torch.cuda.is_available() else "",
         torch=torch.__version__,
-        variables={k: v for k, v in sorted(os.environ.items()) if k.startswith(_BENDING)},
+        variables=bending_variables(),
     )
+
+
+def bending_variables() -> dict[str, str]:
+    """The environment variables that bend the speed of arithmetic, as they are set."""
+    return {k: v for k, v in sorted(os.environ.items()) if k.startswith(_BENDING)}
 
 
 def usable_cores() -> int:
@@ -58,7 +63,8 @@ def usable_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _processor_name() -> str:
+def processor_name() -> str:
+    """What the processor calls itself."""
     information = Path("/proc/cpuinfo")
     if information.exists():
         for line in information.read_text(errors="replace").splitlines():

@@ -3,7 +3,7 @@
 import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, cast
 
 from pennyweight.core.errors import UserError
 from pennyweight.core.machine import usable_cores
@@ -11,19 +11,23 @@ from pennyweight.core.machine import usable_cores
 if TYPE_CHECKING:
     import torch
 
-_NAME = re.compile(r"(cpu|cuda)(?:/(torch))?(?:/(fp32|bf16))?(?:/(\d+)t)?")
+Library = Literal["numpy", "torch", "torch.compile", "jax", "onnxruntime"]
+Precision = Literal["fp64", "fp32", "bf16"]
+
+_NAME = re.compile(r"(cpu|cuda)(?:/(numpy|torch\.compile|torch|jax|onnxruntime))?(?:/(fp64|fp32|bf16))?(?:/(\d+)t)?")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Device, library, precision, threads. Weights are always kept in fp32; bf16 means autocast.
+    """Device, library, precision, threads. Training runs on torch alone.
 
-    ``threads`` is 0 on an accelerator, where the host's threads do not bound the work.
+    There weights are always kept in fp32 and bf16 means autocast; for array functions the precision is that
+    of their floating inputs. ``threads`` is 0 on an accelerator, where the host's threads do not bound the work.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
-    library: Literal["torch"] = "torch"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    library: Library = "torch"
+    precision: Precision = "fp32"
     threads: int = 0
 
     @classmethod
@@ -38,21 +42,28 @@ class Stack:
             raise UserError(
                 f"stack {text!r}", expected="device/library/precision/threads", hint="try cpu/torch/bf16/2t"
             )
-        device: Literal["cpu", "cuda"] = "cuda" if match[1] == "cuda" else "cpu"
-        precision: Literal["fp32", "bf16"] = "bf16" if match[3] == "bf16" else "fp32"
+        device = cast(Literal["cpu", "cuda"], match[1])
+        library = cast(Library, match[2] or "torch")
+        precision = cast(Precision, match[3] or "fp32")
+        if (library, precision) == ("numpy", "bf16"):
+            raise UserError(f"stack {text!r}", expected="fp32 or fp64 with numpy, which has no bfloat16")
+        if (device, library) == ("cuda", "numpy"):
+            raise UserError(f"stack {text!r}", expected="numpy on the cpu")
         threads = int(match[4]) if match[4] else (usable_cores() if device == "cpu" else 0)
         if device == "cpu" and threads < 1:
             raise UserError(f"stack {text!r}", expected="at least one thread")
-        return cls(device=device, precision=precision, threads=threads)
+        return cls(device=device, library=library, precision=precision, threads=threads)
 
     def __str__(self) -> str:
         name = f"{self.device}/{self.library}/{self.precision}"
         return f"{name}/{self.threads}t" if self.threads else name
 
     def activate(self) -> "torch.device":
-        """Set the number of threads and return the device, or say why this machine cannot."""
+        """Make this process train on the stack: set the threads and return the device, or say why it cannot."""
         import torch
 
+        if self.library != "torch" or self.precision == "fp64":
+            raise UserError(f"stack {self}", expected="torch in fp32 or bf16 for training", hint="try cpu/torch/bf16")
         if self.device == "cuda":
             if not torch.cuda.is_available():
                 raise UserError(f"stack {self}", expected="a CUDA device", hint="try cpu/torch/bf16")
