@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,6 +85,26 @@ def ls(runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
     from pennyweight.verbs import ls as verb
 
     verb.show(Output("ls", as_json=json), runs)
+
+
+@app.command()
+def weigh(
+    stacks: Annotated[
+        list[str], typer.Option("--stack", metavar="STACK", help="Such as cpu/numpy/fp64/1t; may be given again.")
+    ] = [],  # noqa: B006 - typer copies it
+    budget: Annotated[str, typer.Option("--budget", help="Total time, everything included.")] = "55s",
+    out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where a page with all numbers goes.")] = "",
+    json: Json = False,
+) -> None:
+    """Measure this machine: calls, bandwidths and rates of its stacks, with their bands."""
+    started = time.monotonic()  # loading libraries is part of the total
+    from pennyweight.verbs import weigh as verb
+
+    output = Output("weigh", as_json=json)
+    try:
+        verb.run(output, place(DEFAULT_RUNS), stacks=stacks, budget=budget, out=out, started=started)
+    except KeyboardInterrupt:
+        raise typer.Abort from None  # typer would end with 130 and say nothing
 
 
 @app.command()

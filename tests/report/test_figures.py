@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from pennyweight.core.race import SIDES, SideName, Trial
-from pennyweight.report import figures
+from pennyweight.report import canvas, figures
 from pennyweight.report.figures import Ratio
 
 BASELINES = {"trigrams": 2.39, "xz": 2.7, "untrained": 3.7}
@@ -195,7 +195,7 @@ def test_names_are_shown_as_they_are(name: str) -> None:
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8), st.floats(0.01, 0.1))
 @settings(deadline=None, max_examples=100)
 def test_labels_keep_their_order_and_their_distance(levels: list[float], least: float) -> None:
-    moved = figures._spread(levels, least)
+    moved = canvas.spread(levels, least)
     order = sorted(range(len(levels)), key=lambda index: levels[index])
     gaps = np.diff([moved[index] for index in order])
     assert (gaps > 0.9 * least).all()

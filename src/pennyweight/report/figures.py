@@ -1,58 +1,24 @@
-"""Figures as inline SVG: drawn by matplotlib, then made themable, accessible, small and byte-stable.
+"""Figures of races and runs, drawn on a `canvas`: one drawing for a desk and a narrower one for a phone."""
 
-Colours are drawn as sentinels and become CSS variables (``--idea``, ``--rival``, ``--muted``, ``--line``) and
-``currentColor``, so that one drawing reads well in light and in dark. ``width`` is in CSS pixels, and one unit
-of a drawing is one pixel at that width: a page shows one drawing on a desk and a narrower one on a phone.
-"""
-
-import hashlib
-import io
-import itertools
 import math
 import textwrap
-import threading
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from xml.etree import ElementTree
 
-import matplotlib
 import numpy as np
 from jaxtyping import Float
 from markupsafe import Markup
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from pennyweight.core.race import SIDES, Trial
+from pennyweight.report.canvas import IDEA, LINE, MUTED, NARROW, RIVAL, canvas, place_axes, spread, write_title
 from pennyweight.report.words import bound, bounded, number, score
 
-_IDEA, _RIVAL, _MUTED, _LINE, _INK = "#010203", "#020304", "#030405", "#040506", "#050607"
-_THEME = {
-    _IDEA: "var(--idea)",
-    _RIVAL: "var(--rival)",
-    _MUTED: "var(--muted)",
-    _LINE: "var(--line)",
-    _INK: "currentColor",
-}
-_SIDE_COLOURS = {"idea": _IDEA, "rival": _RIVAL}
-_SETTINGS: Any = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "pennyweight",
-    "text.parse_math": False,
-    "text.color": _INK,
-    "axes.edgecolor": _MUTED,
-    "axes.linewidth": 0.8,
-    "font.size": 12.0,
-    "path.simplify": False,
-}
-_FONT = "font-family: system-ui, -apple-system, 'Segoe UI', Roboto, 'Noto Sans', sans-serif"
-_NARROW = 520
+_SIDE_COLOURS = {"idea": IDEA, "rival": RIVAL}
 _MAX_POINTS = 300
-_DRAWING = threading.Lock()  # matplotlib's settings are the process's; two threads must not draw at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +66,13 @@ def race_curves(
     dashed. The steep first tenth does not widen the frame. ``key`` keeps the ids of equal drawings apart.
     """
     names = names or {side: side for side in SIDES}
-    narrow = width < _NARROW
+    narrow = width < NARROW
     whole = [trial for trial in trials if trial.value is not None and len(trial.curve) > 1]
     frame = _frame([trial.curve for trial in whole] or [trial.curve for trial in trials if trial.curve])
     spoken, labels = [], []
-    with _drawing(width, 250 if narrow else 340) as (figure, finish):
-        axes = _axes(figure, left=40, right=112 if narrow else 158, top=30, bottom=40)
-        _title(axes, f"{metric}, validation")
+    with canvas(width, 250 if narrow else 340) as (figure, finish):
+        axes = place_axes(figure, left=40, right=112 if narrow else 158, top=30, bottom=40)
+        write_title(axes, f"{metric}, validation")
         for side in SIDES:
             colour = _SIDE_COLOURS[side]
             own = [trial for trial in whole if trial.side == side]
@@ -143,20 +109,20 @@ def ratio_interval(ratio: Ratio | Sequence[Ratio], confidence: float, *, width: 
     The axis is logarithmic and symmetric about 1; an interval that leaves it ends in an arrow.
     """
     ratios = [ratio] if isinstance(ratio, Ratio) else list(ratio)
-    narrow = width < _NARROW
+    narrow = width < NARROW
     row = 46 if narrow else 34
     reach = max([1.02, *(max(r.value, 1 / r.value) for r in ratios)])
     ends = [end for r in ratios if r.bounded for end in (r.high, 1 / r.low)]
     reach = min(max([reach, *ends]), max(reach**3, 1.3)) ** 1.08
     spoken = []
-    with _drawing(width, row * len(ratios) + 30) as (figure, finish):
-        axes = _axes(figure, left=8 if narrow else 176, right=8 if narrow else 214, top=2, bottom=28)
+    with canvas(width, row * len(ratios) + 30) as (figure, finish):
+        axes = place_axes(figure, left=8 if narrow else 176, right=8 if narrow else 214, top=2, bottom=28)
         axes.set_xscale("log")
         axes.set_xlim(1 / reach, reach)
         axes.set_ylim(len(ratios) - 0.5, -0.5)
-        axes.axvline(1, color=_MUTED, linewidth=1)
+        axes.axvline(1, color=MUTED, linewidth=1)
         for index, r in enumerate(ratios):
-            colour = _SIDE_COLOURS.get(r.winner, _MUTED)
+            colour = _SIDE_COLOURS.get(r.winner, MUTED)
             low, high = max(r.low, 1 / reach), min(r.high, reach)
             level = index + (0.2 if narrow else 0)
             axes.plot([low, high], [level, level], color=colour, linewidth=2 if r.bounded else 0.8)
@@ -175,7 +141,7 @@ def ratio_interval(ratio: Ratio | Sequence[Ratio], confidence: float, *, width: 
                 axes.text(1.03, index - 0.18, f"{score(r.value, 3)}×", transform=across, va="center", color=colour)
                 axes.texts[-1].set_fontweight("bold")
                 axes.text(1.24, index - 0.18, words, transform=across, va="center", color=colour)
-                axes.text(1.03, index + 0.24, interval, transform=across, va="center", fontsize=10.5, color=_MUTED)
+                axes.text(1.03, index + 0.24, interval, transform=across, va="center", fontsize=10.5, color=MUTED)
         _ratio_axis(axes, reach)
         return finish(
             f"Ratios, idea over rival, with {number(100 * confidence)} % intervals: {'; '.join(spoken)}.", key
@@ -201,35 +167,35 @@ def run_curves(
     spoken = f"Training loss falls from {score(loss[0])} to {score(float(smooth[-1]))}"
     plot, gap = 150, 34
     height = 28 + panels * (plot + gap) + 46 + 34
-    with _drawing(width, height) as (figure, finish):
+    with canvas(width, height) as (figure, finish):
         top = 28
-        axes = _axes(figure, left=46, right=64, top=top, height=plot)
-        _title(axes, "training loss")
-        axes.plot(seconds[kept], loss[kept], color=_MUTED, linewidth=0.7, alpha=0.55)
-        axes.plot(seconds[kept], smooth[kept], color=_IDEA, linewidth=2)
+        axes = place_axes(figure, left=46, right=64, top=top, height=plot)
+        write_title(axes, "training loss")
+        axes.plot(seconds[kept], loss[kept], color=MUTED, linewidth=0.7, alpha=0.55)
+        axes.plot(seconds[kept], smooth[kept], color=IDEA, linewidth=2)
         axes.set_ylim(*_frame([list(zip(seconds[kept], loss[kept], strict=True))]))
-        _end_label(axes, seconds[-1], float(smooth[-1]), score(float(smooth[-1])), _IDEA)
+        _end_label(axes, seconds[-1], float(smooth[-1]), score(float(smooth[-1])), IDEA)
         drawn = [axes]
         if panels == 2:
             top += plot + gap
-            axes = _axes(figure, left=46, right=64, top=top, height=plot)
-            _title(axes, f"{metric}, validation")
+            axes = place_axes(figure, left=46, right=64, top=top, height=plot)
+            write_title(axes, f"{metric}, validation")
             when, value = np.array([(r["seconds"], r["value"]) for r in checks]).T
-            axes.plot(when, value, color=_RIVAL, linewidth=2, marker="o", markersize=4)
+            axes.plot(when, value, color=RIVAL, linewidth=2, marker="o", markersize=4)
             axes.set_ylim(*_frame([list(zip(when, value, strict=True))]))
-            _end_label(axes, when[-1], float(value[-1]), score(float(value[-1])), _RIVAL)
+            _end_label(axes, when[-1], float(value[-1]), score(float(value[-1])), RIVAL)
             spoken += f"; {metric} on validation data goes from {score(value[0])} to {score(value[-1])}"
             drawn.append(axes)
         for above in drawn:
             _value_axis(above)
-        axes = _axes(figure, left=46, right=64, top=top + plot + gap, height=46)
-        _title(axes, "learning rate")
-        axes.fill_between(seconds[kept], 0, rate[kept], color=_MUTED, alpha=0.25, linewidth=0)
-        axes.plot(seconds[kept], rate[kept], color=_MUTED, linewidth=1.2)
+        axes = place_axes(figure, left=46, right=64, top=top + plot + gap, height=46)
+        write_title(axes, "learning rate")
+        axes.fill_between(seconds[kept], 0, rate[kept], color=MUTED, alpha=0.25, linewidth=0)
+        axes.plot(seconds[kept], rate[kept], color=MUTED, linewidth=1.2)
         axes.set_ylim(0, rate.max() * 1.15 or 1.0)
         axes.yaxis.set_major_locator(FixedLocator([float(rate.max())]))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value, 2)))
-        axes.tick_params(axis="y", length=0, labelcolor=_MUTED, labelsize=11)
+        axes.tick_params(axis="y", length=0, labelcolor=MUTED, labelsize=11)
         for above in drawn:
             above.set_xlim(0, seconds[-1])
             _time_axis(above, labelled=False)
@@ -253,12 +219,12 @@ def recall_curves(
     known = {side: recall_points(figures.get(side, {})) for side in SIDES}
     if not all(known.values()):
         return None
-    narrow = width < _NARROW
+    narrow = width < NARROW
     distances = sorted({point[0] for points in known.values() for point in points})
     spoken, labels = [], []
-    with _drawing(width, 230 if narrow else 280) as (figure, finish):
-        axes = _axes(figure, left=40, right=112 if narrow else 158, top=30, bottom=42)
-        _title(axes, "accuracy of repeating")
+    with canvas(width, 230 if narrow else 280) as (figure, finish):
+        axes = place_axes(figure, left=40, right=112 if narrow else 158, top=30, bottom=42)
+        write_title(axes, "accuracy of repeating")
         for side in SIDES:
             where, accuracy, floor = np.array(known[side]).T
             colour = _SIDE_COLOURS[side]
@@ -274,8 +240,8 @@ def recall_curves(
         axes.xaxis.set_major_locator(FixedLocator(_apart(distances, 0.12)))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-        axes.set_xlabel("tokens ago", color=_MUTED, fontsize=11)
-        axes.tick_params(axis="x", color=_MUTED, labelcolor=_MUTED, labelsize=11)
+        axes.set_xlabel("tokens ago", color=MUTED, fontsize=11)
+        axes.tick_params(axis="x", color=MUTED, labelcolor=MUTED, labelsize=11)
         _value_axis(axes)
         _line_labels(axes, labels, columns=15 if narrow else 21)
         return finish(f"Accuracy of repeating what stood some tokens ago: {'; '.join(spoken)}.", key)
@@ -330,18 +296,6 @@ def _apart(positions: Sequence[float], share: float) -> list[float]:
     return kept
 
 
-def _spread(levels: Sequence[float], least: float) -> list[float]:
-    """Levels moved apart to (nearly) the least distance, each pair by halves, in their order."""
-    order = sorted(range(len(levels)), key=lambda index: levels[index])
-    moved = list(levels)
-    for _ in range(10 * len(levels)):
-        for below, above in itertools.pairwise(order):
-            lack = max(0.0, least - (moved[above] - moved[below]))
-            moved[below] -= lack / 2
-            moved[above] += lack / 2
-    return moved
-
-
 def _interval_words(ratio: Ratio) -> str:
     if not ratio.bounded:
         return "no interval"
@@ -358,32 +312,6 @@ def _verdict_words(ratio: Ratio) -> str:
 # --- parts of drawings ---
 
 
-def _axes(
-    figure: Figure, *, left: float, right: float, top: float, bottom: float = 0.0, height: float | None = None
-) -> Axes:
-    """Axes with margins in pixels; from ``top`` down by ``height`` where that is given."""
-    wide, tall = figure.get_size_inches() * 72
-    high = tall - top - bottom if height is None else height
-    axes = figure.add_axes((left / wide, (tall - top - high) / tall, (wide - left - right) / wide, high / tall))
-    axes.patch.set_visible(False)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    return axes
-
-
-def _title(axes: Axes, text: str) -> None:
-    """What the value axis measures, written level above it: nobody has to turn the head."""
-    axes.annotate(
-        text,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(-36, 10),
-        textcoords="offset points",
-        fontsize=12,
-        color=_MUTED,
-    )
-
-
 def _value_axis(axes: Axes) -> None:
     if axes.get_yscale() == "log":
         low, high = axes.get_ylim()
@@ -393,17 +321,17 @@ def _value_axis(axes: Axes) -> None:
     else:
         axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}".replace("-", "−")))
-    axes.tick_params(axis="y", length=0, labelcolor=_MUTED, labelsize=11)
-    axes.grid(axis="y", color=_LINE, linewidth=0.8)
+    axes.tick_params(axis="y", length=0, labelcolor=MUTED, labelsize=11)
+    axes.grid(axis="y", color=LINE, linewidth=0.8)
     axes.set_axisbelow(True)
 
 
 def _time_axis(axes: Axes, *, labelled: bool = True) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
-    axes.tick_params(axis="x", color=_MUTED, labelcolor=_MUTED, labelsize=11, labelbottom=labelled)
+    axes.tick_params(axis="x", color=MUTED, labelcolor=MUTED, labelsize=11, labelbottom=labelled)
     if labelled:
-        axes.set_xlabel("training seconds", color=_MUTED, fontsize=11)
+        axes.set_xlabel("training seconds", color=MUTED, fontsize=11)
 
 
 def _ratio_axis(axes: Axes, reach: float) -> None:
@@ -413,7 +341,7 @@ def _ratio_axis(axes: Axes, reach: float) -> None:
     axes.xaxis.set_major_locator(FixedLocator([1 / fine, 1.0, fine]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{number(value)}×" if value != 1 else "equal"))
-    axes.tick_params(axis="x", color=_MUTED, labelcolor=_MUTED, labelsize=11)
+    axes.tick_params(axis="x", color=MUTED, labelcolor=MUTED, labelsize=11)
     axes.yaxis.set_visible(False)
 
 
@@ -423,8 +351,8 @@ def _reference_lines(axes: Axes, values: Mapping[str, float]) -> None:
         return
     tall = axes.get_window_extent().height
     levels = [float(axes.transAxes.inverted().transform(axes.transData.transform((0, v)))[1]) for v in values.values()]
-    for (name, value), level in zip(values.items(), _spread(levels, 14 / tall), strict=True):
-        axes.axhline(value, color=_MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
+    for (name, value), level in zip(values.items(), spread(levels, 14 / tall), strict=True):
+        axes.axhline(value, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
         axes.annotate(
             f"{name} {score(value)}",
             (0, level),
@@ -432,7 +360,7 @@ def _reference_lines(axes: Axes, values: Mapping[str, float]) -> None:
             xytext=(3, 3),
             textcoords="offset points",
             fontsize=10.5,
-            color=_MUTED,
+            color=MUTED,
         )
 
 
@@ -443,7 +371,7 @@ def _line_labels(axes: Axes, labels: Sequence[tuple[float, str, str, str]], *, c
     to_axes = axes.transData + axes.transAxes.inverted()
     levels = [min(1.0, float(to_axes.transform((axes.get_xlim()[1], label[0]))[1])) for label in labels]
     least = max(15 * (text.count("\n") + 1) + 4 for text in texts) / tall
-    moved = _spread(levels, least)
+    moved = spread(levels, least)
     lift = max(0.0, least / 2 - min(moved))  # below the axis stands its own text
     for level, text, label in zip(moved, texts, labels, strict=True):
         axes.annotate(
@@ -470,87 +398,3 @@ def _end_label(axes: Axes, seconds: float, value: float, text: str, colour: str)
         fontweight="bold",
         annotation_clip=False,
     )
-
-
-# --- from a drawing to markup ---
-
-
-class _Finish:
-    """Turns the figure that was drawn into markup; called as the last act of a drawing."""
-
-    def __init__(self, figure: Figure, width: int) -> None:
-        self._figure = figure
-        self._width = width
-
-    def __call__(self, label: str, key: str) -> Markup:
-        self._figure.patch.set_visible(False)
-        raw = io.BytesIO()
-        self._figure.savefig(raw, format="svg", metadata={"Date": None})
-        return _inline(raw.getvalue(), label=label, key=f"{key} {self._width}", width=self._width)
-
-
-@contextmanager
-def _drawing(width: int, height: int) -> Iterator[tuple[Figure, _Finish]]:
-    with _DRAWING, matplotlib.rc_context(_SETTINGS), warnings.catch_warnings():
-        # The reader's fonts show what the measuring font lacks.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure = Figure(figsize=(width / 72, height / 72), dpi=72)
-        yield figure, _Finish(figure, width)
-
-
-def _inline(svg: bytes, *, label: str, key: str, width: int) -> Markup:
-    """Matplotlib's document as an element to stand in a page: no metadata, own ids, the page's colours."""
-    root = ElementTree.fromstring(svg)
-    prefix = "f" + hashlib.sha256(svg + key.encode() + label.encode()).hexdigest()[:8]
-    for parent in root.iter():
-        for child in list(parent):
-            if child.tag.endswith(("metadata", "}style")):
-                parent.remove(child)
-    referred = set()
-    for element in root.iter():
-        element.tag = element.tag.rpartition("}")[2]
-        for value in element.attrib.values():
-            if value.startswith("#"):
-                referred.add(value[1:])
-            elif value.startswith("url(#"):
-                referred.add(value[5:-1])
-    for element in root.iter():
-        element.attrib = dict(_attributes(element.attrib, referred, prefix))
-        if element.tag != "text":
-            element.text = None
-        element.tail = None
-    height = root.get("viewBox", "").split()[3]
-    root.attrib = {
-        "viewBox": f"0 0 {width} {height}",
-        "role": "img",
-        "aria-label": label,
-        "style": f"max-width: {width}px; stroke-linejoin: round; {_FONT}",
-    }
-    title = ElementTree.Element("title")
-    title.text = label
-    root.insert(0, title)
-    return Markup(ElementTree.tostring(root, encoding="unicode"))
-
-
-def _attributes(attributes: Mapping[str, str], referred: set[str], prefix: str) -> Iterator[tuple[str, str]]:
-    for name, value in attributes.items():
-        short = name.rpartition("}")[2]
-        if short == "id":
-            if value in referred:
-                yield short, f"{prefix}-{value}"
-        elif short == "href":
-            yield short, f"#{prefix}-{value[1:]}"
-        elif value.startswith("url(#"):
-            yield short, f"url(#{prefix}-{value[5:]}"
-        elif short == "style":
-            parts = [part for part in value.split("; ") if not part.startswith("font-family")]
-            text = "; ".join(parts)
-            for sentinel, themed in _THEME.items():
-                text = text.replace(sentinel, themed)
-            yield short, text
-        elif short == "d":
-            yield short, " ".join(value.split())
-        elif short == "transform" and value.startswith("rotate(-0 "):
-            continue
-        else:
-            yield short, value
