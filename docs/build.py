@@ -4,23 +4,13 @@ devices from the catalogue.
 
 from pathlib import Path
 
-from catalogue_page import page as catalogue_page
+import arrays_page
+import catalogue_page
 
-from pennyweight.arrays.namespace import ABILITIES, LIBRARIES, OTHERS, Declared, declared
+from pennyweight.arrays.namespace import declared
 from pennyweight.core.registry import methods
 
 FOLDER = Path(__file__).parent
-
-ARRAYS = """# Array functions
-
-The array work of the product is written once against the Python array API standard, in `pennyweight.arrays`. This table
-is made from what each function declares beside itself, and a test holds it to that: on every library named the results
-agree with NumPy's, stay in that library, on its device and in their type, and leave the inputs as they were.
-
-*Others* are further libraries that follow the standard (tried on `array_api_strict`, on a device that gives nothing to
-the host). *jax.jit*: compiles. *gradient*: derivatives flow in PyTorch and JAX. *lazy on Dask*: nothing is computed
-before it is asked for. *host*: the result is numbers in the host's memory. A number points to the reason for a no.
-"""
 
 
 def page(name: str) -> str:
@@ -30,30 +20,8 @@ def page(name: str) -> str:
     return f"# {card.head['title']}\n\n| | |\n|---|---|\n{rows}\n\n{card.body.strip()}\n"
 
 
-def arrays_page(functions: dict[str, Declared]) -> str:
-    """The table of what runs where, with the reason for each no below it."""
-    columns = {**LIBRARIES, OTHERS: OTHERS, **ABILITIES}
-    reasons: list[str] = []
-
-    def cell(entry: Declared, column: str) -> str:
-        reason = entry.capability.reason(column)
-        if reason is None:
-            return "yes"
-        if reason not in reasons:
-            reasons.append(reason)
-        return f"no ({reasons.index(reason) + 1})"
-
-    rows = [f"| function | {' | '.join(columns.values())} | result | |", "|---" * (len(columns) + 3) + "|"]
-    for name, entry in functions.items():
-        cells = " | ".join(cell(entry, column) for column in columns)
-        place = "host" if entry.capability.host else "stays"
-        rows.append(f"| `{name}` | {cells} | {place} | {entry.summary} |")
-    listed = "\n".join(f"{number}. {reason}" for number, reason in enumerate(reasons, 1))
-    return f"{ARRAYS}\n" + "\n".join(rows) + f"\n\n## Reasons\n\n{listed}\n"
-
-
 if __name__ == "__main__":
     for name in methods():
         (FOLDER / f"{name}.md").write_text(page(name), encoding="utf-8")
-    (FOLDER / "arrays.md").write_text(arrays_page(declared()), encoding="utf-8")
-    (FOLDER / "catalogue.md").write_text(catalogue_page(), encoding="utf-8")
+    (FOLDER / "arrays.md").write_text(arrays_page.page(declared()), encoding="utf-8")
+    (FOLDER / "catalogue.md").write_text(catalogue_page.page(), encoding="utf-8")

@@ -4,11 +4,9 @@ import contextlib
 import dataclasses
 import functools
 import importlib
-import importlib.util
 import inspect
 import typing
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import array_api_strict
@@ -24,6 +22,7 @@ from jaxtyping import jaxtyped
 from pennyweight.arrays import namespace
 from pennyweight.arrays.namespace import ABILITIES, LIBRARIES, OTHERS, declared, library
 from tests.arrays.examples import EXAMPLES, Example
+from tests.pages import page_module
 
 FUNCTIONS = declared()
 COLUMNS = [*LIBRARIES, OTHERS]
@@ -276,13 +275,7 @@ def test_other_libraries_are_refused_in_one_line_with_the_reason(name: str, to: 
 
 
 def test_the_documentation_has_a_row_for_each_function_and_a_reason_for_each_no() -> None:
-    path = Path(__file__).parents[2] / "docs" / "build.py"
-    spec = importlib.util.spec_from_file_location("docs_build", path)
-    assert spec is not None
-    assert spec.loader is not None
-    build = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(build)
-    page = build.arrays_page(FUNCTIONS)
+    page = page_module("arrays_page").page(FUNCTIONS)
     rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
     assert set(rows) == set(FUNCTIONS)
     for name, entry in FUNCTIONS.items():

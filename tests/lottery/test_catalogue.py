@@ -1,11 +1,8 @@
 """The catalogue: its schema, what its numbers must satisfy, known conflicts, reported names, rooflines."""
 
-import importlib.util
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -25,6 +22,7 @@ from pennyweight.lottery.catalogue import (
     recognise,
     sources,
 )
+from tests.pages import page_module
 
 ALL = list(devices().values())
 every = pytest.mark.parametrize("device", ALL, ids=lambda device: device.key)
@@ -419,19 +417,9 @@ def test_catalogue_needs_no_torch() -> None:
 
 
 def test_page_of_the_documentation_names_every_device_source_and_conflict() -> None:
-    page = _docs().page()
+    page = page_module("catalogue_page").page()
     for device in ALL:
         assert f"| {device.name} |" in page
     for source in sources().values():
         assert source.title in page
     assert page.count("\n| `") >= len(audit())
-
-
-def _docs() -> ModuleType:
-    path = Path(__file__).parents[2] / "docs" / "catalogue_page.py"
-    spec = importlib.util.spec_from_file_location("catalogue_page", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
