@@ -15,10 +15,12 @@ _HOME = {
     "Turn": "core.task",
     "UserError": "core.errors",
     "WorkFailed": "core.errors",
+    "trace": "arrays.trace.context",
 }
 __all__ = [*_HOME, "__version__"]
 
 if TYPE_CHECKING:
+    from pennyweight.arrays.trace.context import trace as trace
     from pennyweight.blocks.pattern import Pattern as Pattern
     from pennyweight.core.budget import Budget as Budget
     from pennyweight.core.errors import UserError as UserError

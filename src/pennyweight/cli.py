@@ -108,6 +108,40 @@ def weigh(
 
 
 @app.command()
+def trace(
+    script: Annotated[str, typer.Argument(help="A Python program (default: an example).")] = "",
+    arguments: Annotated[
+        list[str], typer.Argument(metavar="[-- ARGS]...", help="What the program is given, after two dashes.")
+    ] = [],  # noqa: B006 - typer copies it
+    function: Annotated[
+        str, typer.Option("--function", metavar="NAME", help="Only what one function does: name or Class.method.")
+    ] = "",
+    limit: Annotated[str, typer.Option("--limit", help="Stop the program after this time.")] = "60s",
+    advice: Annotated[str, typer.Option("--advice", help="Time for trying rewrites; 0s tries none.")] = "20s",
+    fake: Annotated[bool, typer.Option("--fake", help="torch with shapes alone: nothing is computed or held.")] = False,
+    subclass: Annotated[
+        bool, typer.Option("--subclass", help="Give the program true ndarrays, for libraries that insist on them.")
+    ] = False,
+    runs: Runs = DEFAULT_RUNS,
+    json: Json = False,
+) -> None:
+    """Run an array program and show what each line costs and why."""
+    from pennyweight.verbs import trace as verb
+
+    verb.run(
+        Output("trace", as_json=json),
+        place(runs),
+        script=script,
+        arguments=arguments,
+        function=function,
+        limit=limit,
+        advice=advice,
+        fake=fake,
+        subclass=subclass,
+    )
+
+
+@app.command()
 def fit(
     recipe: Annotated[str, typer.Argument(help="method/recipe, or a method for its default recipe.")] = "",
     budget: Annotated[

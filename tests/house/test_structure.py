@@ -23,7 +23,7 @@ FLOORS = (
     ("explain",),
     ("blocks", "data"),
     ("core",),
-    ("arrays",),
+    ("arrays", "examples"),
 )
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
 
@@ -92,7 +92,19 @@ def test_help_and_ls_load_no_torch_and_take_under_half_a_second_of_processor(
 
 def test_the_public_names_are_exactly_these() -> None:
     assert sorted(pennyweight.__all__) == sorted(
-        ["Budget", "Metric", "Pattern", "Run", "Stack", "Task", "Turn", "UserError", "WorkFailed", "__version__"]
+        [
+            "Budget",
+            "Metric",
+            "Pattern",
+            "Run",
+            "Stack",
+            "Task",
+            "Turn",
+            "UserError",
+            "WorkFailed",
+            "trace",
+            "__version__",
+        ]
     )
     for name in pennyweight.__all__:
         assert getattr(pennyweight, name) is not None

@@ -42,6 +42,12 @@ from tests.verbs.conftest import QUICK, Call
         (["report"], "no run"),
         (["sample"], "no trained run"),
         (["sample", "--tokens", "0"], "at least one token"),
+        (["trace", "nowhere.py"], "a file of Python"),
+        (["trace", "empty"], "a file of Python"),
+        (["trace", "--limit", "5 parsecs"], "'parsecs'"),
+        (["trace", "--limit", "100samples"], "a time, such as 60s"),
+        (["trace", "--advice", "4GB"], "a time, such as 60s"),
+        (["trace", "unclosed.py"], "a program that compiles"),
         (["tour", "--budget", "100samples"], "a total time"),
         (["tour", "--budget", "10parsecs"], "parsecs"),
     ],
@@ -54,6 +60,7 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(
     (tmp_path / "binary").mkdir()
     for number in range(5):
         (tmp_path / "binary" / f"{number}.bin").write_bytes(bytes(range(256)) * 9)
+    (tmp_path / "unclosed.py").write_text("x = (1,\n")
     (tmp_path / "broken.parquet").write_bytes(b"PAR1 and then nothing")
     if arguments[0] == "race" and "--budget" in arguments:
         arguments = [*arguments, *QUICK]

@@ -20,6 +20,8 @@ from pennyweight.core.errors import UserError, did_you_mean
 from pennyweight.core.files import write_json
 
 SCHEMA = 1
+_RESULTS = ("receipt.json", "race.json", "examination.json", "lottery.json")
+"""What a folder holds when its work is finished: of a run, a race, a traced program, a lottery."""
 
 
 class Run:
@@ -91,7 +93,7 @@ class Run:
     @property
     def status(self) -> str:
         """``finished``, ``running`` (some process holds it) or ``interrupted`` (it can be resumed)."""
-        if any((self.folder / name).is_file() for name in ("receipt.json", "race.json")):
+        if any((self.folder / name).is_file() for name in _RESULTS):
             return "finished"
         try:
             with self.locked():

@@ -4,7 +4,8 @@ A page is sections, a section is pieces (`pieces`), and a piece is plain data ma
 a run (`run`). Numbers link to the receipt that they come from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from markupsafe import Markup
 
@@ -14,6 +15,7 @@ from pennyweight.core.run import Run
 from pennyweight.report.pieces import Section, environment
 from pennyweight.report.race import race_section
 from pennyweight.report.run import run_section
+from pennyweight.report.trace import trace_section
 
 
 def render(title: str, sections: Sequence[Section], *, lead: str = "", facts: Mapping[str, str] | None = None) -> str:
@@ -42,5 +44,12 @@ def render(title: str, sections: Sequence[Section], *, lead: str = "", facts: Ma
 
 
 def section_of(run: Run) -> Section:
-    """The section of what lies in a folder of runs: a race or a run."""
-    return race_section(run.folder) if run.document.get("kind") == "race" else run_section(run)
+    """The section of what lies in a folder of runs: a race, a traced program or a run."""
+    made = _SECTIONS.get(str(run.document.get("kind")))
+    return run_section(run) if made is None else made(run.folder)
+
+
+_SECTIONS: Mapping[str, Callable[[Path], Section]] = {
+    "race": race_section,
+    "trace": trace_section,
+}

@@ -133,6 +133,29 @@ class Exhibit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A line of a program: its number, text, what it does, its figures, and a bar (0 to 1) for its part of the time."""
+
+    number: str
+    source: str
+    sentence: str
+    figures: str
+    share: float
+    picture: Markup | str = ""
+    remarks: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Lines of a program, in their order."""
+
+    kind: ClassVar = "listing"
+    title: str
+    rows: Sequence[Listed]
+    below: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Record:
     """A document (a receipt, mostly) to be unfolded: lines for people, and the JSON below them."""
 
@@ -153,7 +176,7 @@ class Records:
     records: Sequence[Record]
 
 
-Piece = Prose | Banner | Tiles | Table | Drawing | Facts | Notes | Exhibit | Records
+Piece = Prose | Banner | Tiles | Table | Drawing | Facts | Notes | Exhibit | Listing | Records
 
 
 def section(title: str, anchor: str, pieces: Sequence[Piece]) -> Section:

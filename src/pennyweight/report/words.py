@@ -72,6 +72,26 @@ def duration(seconds: float) -> str:
     return f"{whole}{SPACE}{large}" + (f" {rest}{SPACE}{small}" if rest else "")
 
 
+def moment(seconds: float) -> str:
+    """Short times in the unit that leaves one to three digits before the point; long ones as `duration`.
+
+    >>> moment(0.0688).replace(SPACE, " "), moment(5.4e-6).replace(SPACE, " ")
+    ('68.8 ms', '5.4 µs')
+    """
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9)):
+        if seconds >= 0.9995 * scale:
+            return duration(seconds) if scale == 1.0 else f"{number(seconds / scale)}{SPACE}{unit}"
+    return f"0{SPACE}s"
+
+
+def work(operations: float) -> str:
+    """Floating-point operations in the unit that leaves one to three digits before the point: 206 MFLOP."""
+    for unit, scale in (("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6), ("kFLOP", 1e3)):
+        if operations >= 0.9995 * scale:
+            return f"{number(operations / scale)}{SPACE}{unit}"
+    return f"{operations:.0f}{SPACE}FLOP"
+
+
 def percent(share: float) -> str:
     """A share (0 to 1, or more) in per cent with two significant digits: 3.1 %, 29 %, 0.04 %."""
     value = 100 * share
