@@ -227,6 +227,52 @@ def race(
 
 
 @app.command()
+def lottery(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME]...", help="layer, SCRIPT.py::function twice or more, a method, or finished races."
+        ),
+    ] = [],  # noqa: B006 - typer copies it
+    stacks: Annotated[
+        list[str], typer.Option("--stack", metavar="STACK", help="Such as cpu/torch/fp32/1t; may be given again.")
+    ] = [],  # noqa: B006
+    sizes: Annotated[
+        list[str],
+        typer.Option("--size", metavar="SIZE", help="ROWSxWIDTH, or what inputs(size) takes; again for more."),
+    ] = [],  # noqa: B006
+    tolerance: Annotated[
+        str, typer.Option("--tolerance", help="How far rivals may differ, relative (default: by precision).")
+    ] = "",
+    budget: Annotated[
+        str, typer.Option("--budget", help="Total time, everything included (default: 2min; for races 30min).")
+    ] = "",
+    runs: Runs = DEFAULT_RUNS,
+    json: Json = False,
+) -> None:
+    """Ideas on every stack at hand: where their order flips, and what of it is the hardware's."""
+    started = time.monotonic()
+    from pennyweight.verbs import lottery as verb
+
+    output = Output("lottery", as_json=json)
+    try:
+        code = verb.run(
+            output,
+            place(runs),
+            names=names,
+            stacks=stacks,
+            sizes=sizes,
+            tolerance=tolerance,
+            budget=budget,
+            started=started,
+        )
+    except KeyboardInterrupt:
+        raise typer.Abort from None  # typer would end with 130 and say nothing
+    if code:
+        raise typer.Exit(code)
+
+
+@app.command()
 def report(
     names: Annotated[list[str], typer.Argument(metavar="[RUN]...", help="Runs or races (default: the newest).")] = [],  # noqa: B006
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where the page goes.")] = "",

@@ -12,6 +12,7 @@ from markupsafe import Markup
 import pennyweight
 from pennyweight.core.errors import UserError
 from pennyweight.core.run import Run
+from pennyweight.report.lottery import lottery_section
 from pennyweight.report.pieces import Section, environment
 from pennyweight.report.race import race_section
 from pennyweight.report.run import run_section
@@ -44,7 +45,7 @@ def render(title: str, sections: Sequence[Section], *, lead: str = "", facts: Ma
 
 
 def section_of(run: Run) -> Section:
-    """The section of what lies in a folder of runs: a race, a traced program or a run."""
+    """The section of what lies in a folder of runs: a race, a traced program, a lottery or a run."""
     made = _SECTIONS.get(str(run.document.get("kind")))
     return run_section(run) if made is None else made(run.folder)
 
@@ -52,4 +53,5 @@ def section_of(run: Run) -> Section:
 _SECTIONS: Mapping[str, Callable[[Path], Section]] = {
     "race": race_section,
     "trace": trace_section,
+    "lottery": lottery_section,
 }
