@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from pennyweight.core.machine import BusyWatch, EnergyCounter, PeakMemory, this_machine, usable_cores
+from pennyweight.core.machine import BusyWatch, EnergyCounter, PeakMemory, bending_variables, this_machine, usable_cores
 
 MB = 1_000_000
 
@@ -145,3 +145,12 @@ def test_a_machine_is_told_by_its_hardware_and_nothing_private() -> None:
 
     assert platform.node() not in repr(machine)
     assert f"/{getpass.getuser()}" not in repr(machine)
+
+
+def test_variables_that_bend_speed_are_told_and_paths_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    bent = {"OPENBLAS_CORETYPE": "Haswell", "XLA_FLAGS": "--xla_dump_to=x", "NPY_DISABLE_CPU_FEATURES": "AVX2"}
+    for name, value in {**bent, "TORCH_HOME": "/home/somebody", "CUDA_HOME": "/opt/cuda", "EDITOR": "vi"}.items():
+        monkeypatch.setenv(name, value)
+    told = bending_variables()
+    assert told.items() >= bent.items()
+    assert not {"TORCH_HOME", "CUDA_HOME", "EDITOR"} & told.keys()

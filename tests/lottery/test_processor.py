@@ -63,6 +63,12 @@ def test_a_cache_that_is_all_there_stays_as_reported() -> None:
     assert usable(reported, sweep) == reported
 
 
+def test_one_size_that_another_program_slowed_does_not_end_the_cache() -> None:
+    reported = {"L1": 32 << 10, "L2": MIB, "L3": 32 * MIB}
+    sweep = [(2 * MIB, 100e9), (4 * MIB, 30e9), (16 * MIB, 95e9), (45 * MIB, 40e9), (64 * MIB, 35e9)]
+    assert usable(reported, sweep)["L3"] == 16 * MIB
+
+
 def test_a_sweep_without_a_step_says_nothing() -> None:
     reported = {"L1": 32 << 10, "L2": MIB, "L3": 32 * MIB}
     assert usable(reported, [(2 * MIB, 12e9), (64 * MIB, 10e9)]) == reported

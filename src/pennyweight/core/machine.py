@@ -14,7 +14,13 @@ from pathlib import Path
 import psutil
 
 _POWERCAP = Path("/sys/class/powercap")
-_BENDING = ("OMP_", "MKL_", "OPENBLAS_", "ATEN_", "KMP_", "GOMP_", "TORCH_NUM_", "DNNL_", "ONEDNN_")
+_BENDING = (
+    *("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "GOTO_", "BLIS_", "VECLIB_", "NUMEXPR_"),
+    *("NPY_", "ATEN_", "TORCH_NUM_", "PYTORCH_", "DNNL_", "ONEDNN_", "XLA_", "ORT_"),
+    *("JAX_ENABLE", "JAX_DEFAULT", "JAX_PLATFORM", "CUDA_VISIBLE", "CUDA_LAUNCH", "CUDA_DEVICE", "CUBLAS_"),
+    *("NVIDIA_TF32", "MALLOC_", "LD_PRELOAD", "DYLD_INSERT"),
+)
+"""Beginnings of names; left out are those that hold a path of the user's."""
 
 
 @dataclass(frozen=True, kw_only=True)

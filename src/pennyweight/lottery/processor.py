@@ -65,9 +65,9 @@ def usable(caches: Mapping[str, int], sweep: Sequence[tuple[int, float]]) -> dic
     """The caches with the last level cut down to what a measured sweep shows of it.
 
     ``sweep`` holds working sets in bytes, rising, with the bytes per second of a stream through them; it
-    begins beyond the last but one level and ends in memory. The last level ends where the stream falls
-    below the geometric mean of its speed at the two ends. A sweep without a step (under 1.3 times) says
-    nothing, and the level stays as reported.
+    begins beyond the last but one level and ends in memory. The last level ends at the largest set that is
+    faster than the geometric mean of the two ends: other programs make a stream slower, never faster. A sweep
+    without a step (under 1.3 times) says nothing, and the level stays as reported.
     """
     if len(caches) < 2 or len(sweep) < 2:
         return dict(caches)
@@ -76,8 +76,7 @@ def usable(caches: Mapping[str, int], sweep: Sequence[tuple[int, float]]) -> dic
     if within < 1.3 * beyond:
         return dict(caches)
     threshold = math.sqrt(within * beyond)
-    first_slow = next(index for index, (_, rate) in enumerate(sweep) if rate < threshold)
-    return {**caches, last: min(caches[last], sweep[max(0, first_slow - 1)][0])}
+    return {**caches, last: min(caches[last], max(size for size, rate in sweep if rate >= threshold))}
 
 
 def cores_in_order(root: Path = _SYSTEM) -> list[int]:

@@ -22,6 +22,8 @@ Arrays = Literal["vectors", "large", "matrices", "system"]
 _CALL_ELEMENTS = 8
 _SORTED = 1 << 14  # the rate falls with the logarithm of their number
 _SYSTEM = 256
+ROW = 1024
+"""Elements of a row of vectors that are transformed row by row: one long transform can be twenty times slower."""
 # Vectors of floating numbers that a statement reads and writes.
 _TOUCHED: dict[Statement, int] = {
     "stream": 3,
@@ -88,9 +90,14 @@ def benchmarks(dtype: str, sizes: Sizes) -> list[Benchmark]:
     return [*found, contraction(dtype, sizes), _solution(dtype)]
 
 
+def row_of(count: int) -> int:
+    """The length of the rows in which so many elements are transformed."""
+    return ROW if count % ROW == 0 else count
+
+
 def _vectors(statement: Statement, dtype: str, count: int) -> Benchmark:
-    # A real transform by the usual count, half of 5 n log2 n.
-    each = 2.5 * math.log2(count) if statement == "fft" else 1.0
+    # Real transforms by the usual count, half of 5 n log2 n.
+    each = 2.5 * math.log2(row_of(count)) if statement == "fft" else 1.0
     return Benchmark(
         name=f"{statement}/{dtype}",
         dtype=dtype,

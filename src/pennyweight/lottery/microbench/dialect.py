@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pennyweight.lottery.microbench.benchmarks import Arrays, Statement
+from pennyweight.lottery.microbench.benchmarks import Arrays, Statement, row_of
 
 FILLING = 0x3F
 """A byte that makes a number between 0.0001 and 1 in every floating dtype, for memory that all dtypes share."""
@@ -20,11 +20,11 @@ _DRAWN = 1 << 20  # random numbers at most; longer arrays repeat them
 class Dialect:
     """One library's statements and arrays.
 
-    Statements use the vectors ``x``, ``y``, ``z`` (a result) and ``i`` (a permutation), the square matrices
-    ``a``, ``b``, ``c`` (a result), the system ``s`` with its right side ``v``, and ``names``. ``array`` makes one of
-    NumPy's arrays the library's, in a dtype; ``large`` gives ``x``, ``y``, ``z`` of so many elements, which
-    lie in memory and are the same for all benchmarks, or a process would need gigabytes. ``wait`` blocks
-    until an asynchronous device has done everything.
+    Statements use the vectors ``x``, ``y``, ``z`` (a result) and ``i`` (a permutation), ``r`` (``x`` in rows), the
+    square matrices ``a``, ``b``, ``c`` (a result), the system ``s`` with its right side ``v``, and ``names``.
+    ``array`` makes one of NumPy's arrays the library's, in a dtype; ``large`` gives ``x``, ``y``, ``z`` of so many
+    elements, which lie in memory and are the same for all benchmarks, or a process would need gigabytes. ``wait``
+    blocks until an asynchronous device has done everything.
     """
 
     statements: Mapping[Statement, str]
@@ -48,7 +48,9 @@ def arrays(dialect: Dialect, kind: Arrays, count: int, dtype: str) -> dict[str, 
         return dialect.array(np.resize(block, shape), dtype)
 
     if kind == "vectors":
-        return {name: drawn(count) for name in "xyz"} | {"i": dialect.array(generator.permutation(count), "index")}
+        made = {name: drawn(count) for name in "xyz"}
+        rows = made["x"].reshape(-1, row_of(count))
+        return made | {"r": rows, "i": dialect.array(generator.permutation(count), "index")}
     if kind == "matrices":
         return {name: drawn(count, count) for name in "abc"}
     dominant = generator.random((count, count)) + count * np.eye(count)

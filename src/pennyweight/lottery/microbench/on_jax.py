@@ -47,7 +47,7 @@ def dialect() -> Dialect:
         "contraction": "matmul(a, b)",
         "int8": "matmul8(a, b)",
         "linalg": "solve(s, v)",
-        "fft": "rfft(x)",
+        "fft": "rfft(r)",
         "sort": "sort(x)",
         "gather": "gather(x, i)",
         "scatter": "scatter(z, i, x)",

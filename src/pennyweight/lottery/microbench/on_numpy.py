@@ -26,7 +26,7 @@ def dialect() -> Dialect:
             "contraction": "np.matmul(a, b, out=c)",
             "int8": "np.matmul(a, b, dtype=np.int32)",
             "linalg": "np.linalg.solve(s, v)",
-            "fft": "np.fft.rfft(x)",
+            "fft": "np.fft.rfft(r)",
             "sort": "np.sort(x)",
             "gather": "np.take(x, i, out=z, mode='clip')",
             "scatter": "z[i] = x",

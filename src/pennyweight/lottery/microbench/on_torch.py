@@ -36,7 +36,7 @@ def dialect(device: str) -> Dialect:
             "contraction": "torch.matmul(a, b, out=c)",
             "int8": "torch._int_mm(a, b)",
             "linalg": "torch.linalg.solve(s, v)",
-            "fft": "torch.fft.rfft(x)",
+            "fft": "torch.fft.rfft(r)",
             "sort": "torch.sort(x)",
             "gather": "torch.index_select(x, 0, i, out=z)",
             "scatter": "z.scatter_(0, i, x)",
