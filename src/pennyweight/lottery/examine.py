@@ -321,18 +321,19 @@ def _expected(ops: Sequence[Operation], table: CostTable | None) -> float | None
     """Seconds that the weighed stack needs for a line's operations, by the roofline of its cost table."""
     if table is None:
         return None
+    alike = Counter(
+        (op.family, op.outs[0].dtype if op.outs else None, op.work.flops or op.work.compare or op.work.index, op.moved)
+        for op in ops
+        if op.kind not in ("view", "source", "pull", "escape")
+    )
     total = 0.0
-    for op in ops:
-        if op.kind in ("view", "source", "pull", "escape"):
-            continue
-        dtype = str(op.outs[0].dtype).removeprefix("torch.") if op.outs else "float64"
-        amount = op.work.flops or op.work.compare or op.work.index
+    for (family, kind, amount, moved), times in alike.items():
+        dtype = "float64" if kind is None else str(kind).removeprefix("torch.")
         try:
-            total += predict_seconds(
-                table, op.family, dtype, operations=amount, num_bytes=op.read + op.written, reach=1.0
-            ).value
+            predicted = predict_seconds(table, family, dtype, operations=amount, num_bytes=moved, reach=1.0)
         except UserError:
             return None
+        total += times * predicted.value
     return total
 
 

@@ -64,6 +64,11 @@ class Operation(NamedTuple):
     library: str
 
     @property
+    def moved(self) -> int:
+        """Bytes read and written."""
+        return self.read + self.written
+
+    @property
     def broadcasts(self) -> bool:
         """Whether an input was stretched to the shape of the result."""
         return self.virtual > 0
