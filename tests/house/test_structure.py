@@ -132,6 +132,12 @@ def test_the_readme_commands_run(tmp_path: Path) -> None:
         words = " ".join(f"word{(number * k) % 97}" for k in range(900))
         (corpus / f"{number}.txt").write_text(words, encoding="utf-8")
     quick = "--set num_blocks=6 --set width=32 --set num_heads=2 --set context=64 --set data.tokenizer=bytes"
+    numpy = ["--stack", "cpu/numpy/fp32/1t"]
+    small = {
+        "weigh": [*numpy, "--budget", "4s"],
+        "lottery": [*numpy, "--stack", "cpu/numpy/fp64/1t", "--size", "8x64", "--budget", "8s"],
+        "trace": ["--advice", "1s"],
+    }
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     for command in _documented_commands():
         words = shlex.split(command, comments=True)
@@ -142,6 +148,7 @@ def test_the_readme_commands_run(tmp_path: Path) -> None:
             words += [*quick.split(), "--stack", "cpu/torch/fp32/1t"]
             if "--data" not in words:
                 words += ["--data", "notes"]
+        words += small.get(words[1], [])
         done = subprocess.run(
             [sys.executable, "-m", *words], cwd=tmp_path, capture_output=True, text=True, check=False, env=environment
         )

@@ -141,18 +141,42 @@ def test_ctrl_c_leaves_a_run_that_can_be_resumed(tmp_path: Path, corpus: Path) -
 def test_the_tour_ends_inside_its_total_in_one_page(
     call: Call, tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The real verb; only the network and the text are made small, so that forty seconds are enough."""
+    """The real verb; only what it does is made small, so that a minute is enough for instruments and races."""
     plan = tour.make_plan
     settings = dict(word.split("=", 1) for word in QUICK if "=" in word) | {"data.path": str(corpus)}
     stack = Stack.parse("cpu/torch/fp32/1t")
     monkeypatch.setattr(
         tour, "make_plan", lambda contest, **rest: plan(contest, settings=settings, stack=stack, **rest)
     )
+    weigh, lottery, numpy = tour.weigh, tour.layer_lottery, Stack.parse("cpu/numpy/fp32/1t")
+    monkeypatch.setattr(tour, "_WITH_INSTRUMENTS", 60.0)
+    monkeypatch.setattr(tour, "weigh", lambda stacks, seconds, report: weigh([numpy], seconds=4.0, report=report))
+    monkeypatch.setattr(
+        tour,
+        "layer_lottery",
+        lambda place, seconds, report: lottery(place, seconds=8.0, stacks=[numpy, stack], sizes=["8x64"]),
+    )
     started = time.monotonic()
-    ended = call("tour", "--budget", "40s")
+    ended = call("tour", "--budget", "60s")
     assert ended.code == 0, ended.err
-    assert time.monotonic() - started < 40
-    (folder,) = (tmp_path / "runs").iterdir()
+    assert time.monotonic() - started < 60
+    said = ended.out.splitlines()
+    assert [line.partition(":")[0] for line in said[:4]] == ["weigh", "trace", "lottery", "par"]
+    kinds = {json.loads((one / "config.json").read_text()).get("kind"): one for one in (tmp_path / "runs").iterdir()}
+    assert kinds.keys() == {"trace", "lottery", "race"}
+    folder = kinds["race"]
     html = (folder / "tour.html").read_text(encoding="utf-8")
     assert "Written by the model" in html
+    for told in ("Advice that was tried", "GB/s", "hardware", "Race: par"):
+        assert told in html, told
+    assert "left out" not in html
     assert len(list((folder / "trials").glob("*/receipt.json"))) == 6
+
+
+def test_a_short_tour_says_what_it_left_out(call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tour, "_race", lambda place, name, seconds, meter: (tour._Stop(
+        sections=[], folder=tmp_path, sentence=f"{name}: raced"), None))  # fmt: skip
+    monkeypatch.setattr(tour, "to_document", lambda result: {})
+    ended = call("tour", "--budget", "40s", "--out", "tour.html")
+    assert ended.code == 0, ended.err
+    assert "weigh, trace and lottery, for which a tour takes 420s" in (tmp_path / "tour.html").read_text()

@@ -89,7 +89,7 @@ def test_a_program_that_raises_is_shown_up_to_there_and_fails(call: Call, tmp_pa
 
 
 def test_a_program_that_does_not_end_is_stopped_and_shown(call: Call, tmp_path: Path) -> None:
-    (tmp_path / "long.py").write_text("import numpy as np\nx = np.ones(9)\nwhile True:\n    x += 1\n")
+    (tmp_path / "long.py").write_text("import numpy as np\nx = np.ones(99_999)\nwhile True:\n    x += 1\n")
     ended = call("trace", "long.py", "--limit", "1s", "--advice", "0s")
     assert ended.code == 1
     assert "time limit" in ended.err

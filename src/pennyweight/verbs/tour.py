@@ -1,10 +1,16 @@
-"""``tour``: every method's race on real data under one total budget, and one page about it."""
+"""``tour``: every work on real data under one total budget, and one page about it.
+
+First the instruments, which the rest is judged with: this machine weighed, a program traced, a lottery held. Then the
+methods' races, in equal shares of the time that is left.
+"""
 
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from pennyweight import __version__
-from pennyweight.console import Output
+from pennyweight.console import Meter, Output
 from pennyweight.core.budget import Budget
 from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.files import write_atomic
@@ -17,72 +23,137 @@ from pennyweight.core.run import Run
 from pennyweight.core.stack import Stack
 from pennyweight.core.task import WritesText
 from pennyweight.lottery.plan import keep_plan, make_plan
+from pennyweight.lottery.program import Request
+from pennyweight.lottery.tables import save_tables
+from pennyweight.lottery.weigh import default_stacks, weigh
+from pennyweight.report.lottery import load_card, lottery_section
+from pennyweight.report.lottery_words import verdict
 from pennyweight.report.page import render
 from pennyweight.report.pieces import Section, text_section
 from pennyweight.report.race import race_section
-from pennyweight.report.words import number
+from pennyweight.report.trace import load_examination, trace_section
+from pennyweight.report.weigh import weigh_section
+from pennyweight.report.words import number, plain
+from pennyweight.verbs.lottery import layer_lottery
 from pennyweight.verbs.race import run_race
 from pennyweight.verbs.request import Place, require_writable
+from pennyweight.verbs.trace import example, summary, trace_program
 
 _SEEDS = 3
 _PAGE_SECONDS = 8.0
 _PROMPT = "def "
+_WITH_INSTRUMENTS = 420.0
+"""Seconds from which a tour has time for the instruments beside races; a shorter one goes to the races and says so."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Stop:
+    """One stop of the tour: its sections, its folder, and what it says in a line."""
+
+    sections: list[Section]
+    folder: Path | None
+    sentence: str
 
 
 def run(output: Output, place: Place, *, budget: str, out: str) -> None:
-    """Race every method with an equal share of the time that is left, then write the page."""
+    """Make all stops within the time, then write the page."""
     started = time.monotonic()
     asked = Budget.parse(budget)
-    if asked.seconds is None or str(asked) != str(Budget(seconds=asked.seconds)):
+    if asked.seconds is None or asked != Budget(seconds=asked.seconds):
         raise UserError(f"tour budget {budget!r}", expected="a total time, such as 10min")
+    until = started + asked.seconds - _PAGE_SECONDS
     require_writable(place.runs)
-    sections: list[Section] = []
-    folders: list[Path] = []
+    stops: list[_Stop] = []
     results: list[RaceResult] = []
-    waiting = list(methods().values())
     with output.progress() as meter:
+        if asked.seconds >= _WITH_INSTRUMENTS:
+            stops += _instruments(place, asked.seconds, meter)
+        waiting = list(methods().values())
         while waiting:
             method = waiting.pop(0)
-            left = asked.seconds - (time.monotonic() - started) - _PAGE_SECONDS
-            contest = method.contest()
-            plan = make_plan(
-                contest,
-                name=method.name,
-                budget=Budget(seconds=max(1.0, left / (len(waiting) + 1))),
-                seeds=_SEEDS,
-                cache=place.cache,
-                report=meter.show,
-            )
-            folder = keep_plan(plan, place.runs)
-            result = run_race(folder, contest, plan, place, meter)
+            seconds = max(1.0, (until - time.monotonic()) / (len(waiting) + 1))
+            stop, result = _race(place, method.name, seconds, meter)
+            stops.append(stop)
             results.append(result)
-            folders.append(folder)
-            sections += [race_section(folder), *_exhibits(folder, result, place)]
-    seconds = time.monotonic() - started
     machine = this_machine()
     facts = {
         "asked": str(asked),
-        "spent": f"{seconds:.0f} s",
+        "spent": f"{time.monotonic() - started:.0f} s",
         "machine": f"{machine.processor}, {machine.cores} cores, {machine.system}",
         "program": f"pennyweight {__version__}, torch {machine.torch}",
     }
+    if asked.seconds < _WITH_INSTRUMENTS:
+        facts["left out"] = f"weigh, trace and lottery, for which a tour takes {Budget(seconds=_WITH_INSTRUMENTS)}"
+    folders = [stop.folder for stop in stops if stop.folder is not None]
     path = Path(out) if out else folders[-1] / "tour.html"
-    lead = "Every idea against its rival, on this machine, under one budget. Each number leads to its receipt."
+    sections = [section for stop in stops for section in stop.sections]
+    lead = "What things cost here, why, and whether each idea wins against its rival. Numbers lead to their receipts."
     try:
         write_atomic(path, render("Tour", sections, lead=lead, facts=facts))
     except OSError as error:
         raise WorkFailed(f"page {path} cannot be written: {error.strerror}") from error
-    for result in results:
-        ratio = f", ratio {number(result.ratio.value, 4)}" if result.ratio else ""
-        output.say(f"{result.name}: {result.sides['idea'].name} against {result.sides['rival'].name}: "
-                   f"{result.verdict}{ratio}")  # fmt: skip
+    for stop in stops:
+        output.say(plain(stop.sentence))
     output.say(f"spent {time.monotonic() - started:.0f} s of {asked}")
     output.say(f"page: {path.absolute()}")
     output.done(
-        result={"page": str(path.absolute()), "races": [to_document(result) for result in results]},
+        result={
+            "page": str(path.absolute()),
+            "stops": [stop.sentence for stop in stops],
+            "races": [to_document(result) for result in results],
+        },
         runs=folders,
-        next_command="pennyweight fit --budget 4min",
+        next_command="pennyweight trace",
     )
+
+
+# --- instruments ---
+
+
+def _instruments(place: Place, total: float, meter: Meter) -> Iterator[_Stop]:
+    """Weigh, trace, lottery: about a fifth of a ten-minute tour."""
+    yield _weigh(place, max(20.0, min(30.0, 0.05 * total)), meter.show)
+    meter.show("tracing a program", 0.0)
+    yield _trace(place)
+    yield _lottery(place, max(45.0, min(90.0, 0.13 * total)), meter.show)
+
+
+def _weigh(place: Place, seconds: float, report: Callable[[str, float], None]) -> _Stop:
+    tables = weigh(default_stacks(seconds), seconds=seconds, report=report)
+    save_tables(tables, place.cache)
+    sentence = f"weigh: {len(tables)} stacks of this machine in {number(tables[0].seconds)} s"
+    return _Stop(sections=[weigh_section(tables)], folder=None, sentence=sentence)
+
+
+def _trace(place: Place) -> _Stop:
+    request = Request(script=example(), seconds=20.0, advice_seconds=6.0, cache=str(place.cache))
+    folder = trace_program(place, request, quiet=True)
+    return _Stop(
+        sections=[trace_section(folder)], folder=folder, sentence=f"trace: {summary(load_examination(folder))}"
+    )
+
+
+def _lottery(place: Place, seconds: float, report: Callable[[str, float], None]) -> _Stop:
+    folder = layer_lottery(place, seconds=seconds, report=report)
+    sentence = f"lottery: {verdict(load_card(folder))}"
+    return _Stop(sections=[lottery_section(folder)], folder=folder, sentence=sentence)
+
+
+# --- races ---
+
+
+def _race(place: Place, name: str, seconds: float, meter: Meter) -> tuple[_Stop, RaceResult]:
+    """A method's idea against its rival, and what the better side's model makes."""
+    contest = methods()[name].contest()
+    plan = make_plan(
+        contest, name=name, budget=Budget(seconds=seconds), seeds=_SEEDS, cache=place.cache, report=meter.show
+    )
+    folder = keep_plan(plan, place.runs)
+    result = run_race(folder, contest, plan, place, meter)
+    ratio = f", ratio {number(result.ratio.value, 4)}" if result.ratio else ""
+    sides = f"{result.sides['idea'].name} against {result.sides['rival'].name}"
+    sections = [race_section(folder), *_exhibits(folder, result, place)]
+    return _Stop(sections=sections, folder=folder, sentence=f"{name}: {sides}: {result.verdict}{ratio}"), result
 
 
 def _exhibits(folder: Path, result: RaceResult, place: Place) -> list[Section]:

@@ -17,6 +17,8 @@ from pennyweight.report.costs import column, doubtful, groups, notes, quantities
 from pennyweight.report.words import duration, number, plain
 from pennyweight.verbs.request import Place
 
+_PAGE_SECONDS = 1.5
+
 
 def run(output: Output, place: Place, *, stacks: Sequence[str], budget: str, out: str, started: float) -> None:
     """Weigh the stacks named, or those of this machine, within a total time from ``started`` (`time.monotonic`)."""
@@ -25,8 +27,10 @@ def run(output: Output, place: Place, *, stacks: Sequence[str], budget: str, out
         raise UserError(f"weigh budget {budget!r}", expected="a total time, such as 60s")
     chosen = list(dict.fromkeys(map(Stack.parse, stacks))) or default_stacks(asked.seconds)
     make_room(place.cache)
+    page_seconds = _PAGE_SECONDS if out else 0.0
     with output.progress() as meter:
-        tables = weigh(chosen, seconds=asked.seconds - (time.monotonic() - started), report=meter.show)
+        left = asked.seconds - page_seconds - (time.monotonic() - started)
+        tables = weigh(chosen, seconds=left, report=meter.show)
     paths = save_tables(tables, place.cache)
     page = _write_page(tables, Path(out)) if out else ""
     _show(output, tables)
