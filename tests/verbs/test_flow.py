@@ -167,7 +167,7 @@ def test_the_tour_ends_inside_its_total_in_one_page(
     folder = kinds["race"]
     html = (folder / "tour.html").read_text(encoding="utf-8")
     assert "Written by the model" in html
-    for told in ("Advice that was tried", "GB/s", "hardware", "Race: par"):
+    for told in ("What came out", "Advice that was tried", "GB/s", "hardware", "Race: par"):
         assert told in html, told
     assert "left out" not in html
     assert len(list((folder / "trials").glob("*/receipt.json"))) == 6

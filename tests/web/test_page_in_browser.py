@@ -3,20 +3,26 @@
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pennyweight.report.lottery import lottery_section
 from pennyweight.report.page import render
 from pennyweight.report.pieces import text_section
 from pennyweight.report.race import race_section
 from pennyweight.report.run import run_section
+from pennyweight.report.trace import trace_section
+from pennyweight.report.weigh import weigh_section
 from tests.report.made import a_race, a_run
+from tests.report.test_weigh import TABLES
 
 webdriver = pytest.importorskip("selenium.webdriver")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH")
 
+RECEIPTS = Path(__file__).parents[2] / "docs" / "receipts"
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -66,6 +72,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
         run_section(a_run(folder / "half", finished=False)),
         text_section("What it wrote", "Seed 0.", "a_long_word_without_a_break" * 20),
     ]
+    for kind, name in (("trace", "examination.json"), ("lottery", "lottery.json")):
+        (folder / kind).mkdir()
+        shutil.copy(RECEIPTS / kind / name, folder / kind)
+    sections += [trace_section(folder / "trace"), lottery_section(folder / "lottery"), weigh_section(TABLES[:2])]
     text = render("All of a page", sections, lead="A lead.", facts={"stack": "cpu/torch/bf16/2t"})
     (folder / "page.html").write_text(text, encoding="utf-8")
     return (folder / "page.html").as_uri()
@@ -135,7 +145,7 @@ def test_one_drawing_of_each_figure_is_seen_and_its_letters_are_large_enough(sho
             text => parseFloat(getComputedStyle(text).fontSize)))];
         });
     """)
-    assert len(sizes) == 5
+    assert len(sizes) == 9
     for count, pixels in sizes:
         assert count == 1
         assert pixels >= 9.5

@@ -29,7 +29,7 @@ from pennyweight.lottery.weigh import default_stacks, weigh
 from pennyweight.report.lottery import load_card, lottery_section
 from pennyweight.report.lottery_words import verdict
 from pennyweight.report.page import render
-from pennyweight.report.pieces import Section, text_section
+from pennyweight.report.pieces import Facts, Section, section, text_section
 from pennyweight.report.race import race_section
 from pennyweight.report.trace import load_examination, trace_section
 from pennyweight.report.weigh import weigh_section
@@ -86,7 +86,8 @@ def run(output: Output, place: Place, *, budget: str, out: str) -> None:
         facts["left out"] = f"weigh, trace and lottery, for which a tour takes {Budget(seconds=_WITH_INSTRUMENTS)}"
     folders = [stop.folder for stop in stops if stop.folder is not None]
     path = Path(out) if out else folders[-1] / "tour.html"
-    sections = [section for stop in stops for section in stop.sections]
+    outcome = Facts(title="What came out", items=[_told(stop.sentence) for stop in stops])
+    sections = [section("In short", "in-short", [outcome]), *(one for stop in stops for one in stop.sections)]
     lead = "What things cost here, why, and whether each idea wins against its rival. Numbers lead to their receipts."
     try:
         write_atomic(path, render("Tour", sections, lead=lead, facts=facts))
@@ -105,6 +106,12 @@ def run(output: Output, place: Place, *, budget: str, out: str) -> None:
         runs=folders,
         next_command="pennyweight trace",
     )
+
+
+def _told(sentence: str) -> tuple[str, str]:
+    """The name of a stop, and the rest of what it says."""
+    name, _, rest = sentence.partition(": ")
+    return name, rest
 
 
 # --- instruments ---
