@@ -28,13 +28,13 @@ from pennyweight.blocks.pattern import Pattern
 from pennyweight.core.cost import CostTable, Rate
 from pennyweight.core.machine import BusyWatch, this_machine
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.blocks import FIXED, block_costs, model_seconds
-from pennyweight.lottery.microbench.steps import Step
-from pennyweight.lottery.microbench.timing import Timed
-from pennyweight.lottery.predict import predict_seconds
-from pennyweight.lottery.rounds import Series, estimate, measure
-from pennyweight.lottery.weigh import default_stacks, weigh
-from pennyweight.lottery.worker import Worker
+from pennyweight.lottery.weighing.blocks import FIXED, block_costs, model_seconds
+from pennyweight.lottery.weighing.microbench.steps import Step
+from pennyweight.lottery.weighing.microbench.timing import Timed
+from pennyweight.lottery.weighing.predict import predict_seconds
+from pennyweight.lottery.weighing.rounds import Series, estimate, measure
+from pennyweight.lottery.weighing.weigh import default_stacks, weigh
+from pennyweight.lottery.weighing.worker import Worker
 
 RESULTS = Path(__file__).parent / "results"
 CLOSE = 0.05
@@ -266,7 +266,7 @@ def blocks(stacks: Sequence[Stack]) -> dict[str, Any]:
 
 
 def _whole(stack: Stack, shape: Mapping[str, int], use: str) -> dict[str, Rate]:
-    child = "pennyweight.lottery.microbench.steps"
+    child = "pennyweight.lottery.weighing.microbench.steps"
     with Worker(stack) as worker:
         series = {}
         for pattern in PATTERNS:

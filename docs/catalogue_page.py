@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from pennyweight.lottery.catalogue import DTYPES, Conflict, Device, audit, devices, shown, sources
-from pennyweight.lottery.sourced import Figure, si
+from pennyweight.lottery.devices.catalogue import DTYPES, Conflict, Device, audit, devices, shown, sources
+from pennyweight.lottery.devices.sourced import Figure, si
 
 _KINDS = {"cpu": "Processors", "gpu": "Graphics processors", "tpu": "TPUs", "apple": "Apple", "board": "Small boards"}
 
@@ -13,11 +13,11 @@ them from more than one source; in {conflicts} figures some source contradicts t
 marked with an asterisk and listed below.
 
 ```console
-$ python -m pennyweight.lottery.catalogue
+$ python -m pennyweight.lottery.devices.catalogue
 ```
 
-prints the contradictions. In `pennyweight.lottery.catalogue`, `find_device` finds a device, `recognise` knows the names
-that drivers report, and `limit_seconds` is the roofline.
+prints the contradictions. In `pennyweight.lottery.devices.catalogue`, `find_device` finds a device, `recognise` knows
+the names that drivers report, and `limit_seconds` is the roofline.
 
 ## How to read it
 - Rates are dense: 2:4 sparsity, which doubles the figures on many data sheets, is never counted. A multiply-add is two

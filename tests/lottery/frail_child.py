@@ -3,9 +3,9 @@
 import os
 import signal
 
-from pennyweight.lottery.microbench import child
-from pennyweight.lottery.microbench.benchmarks import Benchmark
-from pennyweight.lottery.microbench.child import First, software
+from pennyweight.lottery.weighing.microbench import child
+from pennyweight.lottery.weighing.microbench.benchmarks import Benchmark
+from pennyweight.lottery.weighing.microbench.child import First, software
 
 __all__ = ["begin", "software", "sweep", "take"]
 

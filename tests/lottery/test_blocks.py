@@ -11,9 +11,9 @@ from pennyweight.blocks.pattern import Pattern
 from pennyweight.core.cost import Rate
 from pennyweight.core.errors import UserError
 from pennyweight.core.stack import Stack
-from pennyweight.lottery import blocks
-from pennyweight.lottery.blocks import FIXED, block_costs, model_seconds
-from pennyweight.lottery.microbench.steps import Step, prepared
+from pennyweight.lottery.weighing import blocks
+from pennyweight.lottery.weighing.blocks import FIXED, block_costs, model_seconds
+from pennyweight.lottery.weighing.microbench.steps import Step, prepared
 
 STACK = Stack.parse("cpu/torch/fp32/1t")
 SHAPE = {"width": 32, "num_heads": 2, "length": 16, "batch": 2, "vocab_size": 96}

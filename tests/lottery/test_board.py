@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pennyweight.lottery.board import (
+from pennyweight.lottery.draw.board import (
     REFUSED,
     WANDER,
     Column,
@@ -24,7 +24,7 @@ from pennyweight.lottery.board import (
     seconds,
     wander,
 )
-from pennyweight.lottery.card import Board, Cell
+from pennyweight.lottery.draw.card import Board, Cell
 from tests.lottery.cards import JAX, NUMPY, SIZE, TORCH, cell, cells, failed
 
 

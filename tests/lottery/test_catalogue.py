@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pennyweight.core.errors import UserError
-from pennyweight.lottery.catalogue import (
+from pennyweight.lottery.devices.catalogue import (
     DTYPES,
     Device,
     audit,
@@ -225,7 +225,7 @@ def test_a_reported_name_is_that_of_one_device(reported: str, key: str, monkeypa
     assert found is not None
     assert found.key == key
     rest = {other: device for other, device in devices().items() if other != key}
-    monkeypatch.setattr("pennyweight.lottery.catalogue.devices", lambda: rest)
+    monkeypatch.setattr("pennyweight.lottery.devices.catalogue.devices", lambda: rest)
     assert recognise(reported) is None, "two devices claim the name"
 
 
@@ -412,7 +412,8 @@ def test_audit_prints_what_the_sources_disagree_about(capsys: pytest.CaptureFixt
 
 
 def test_catalogue_needs_no_torch() -> None:
-    code = "import sys; from pennyweight.lottery.catalogue import devices; devices(); sys.exit('torch' in sys.modules)"
+    module = "pennyweight.lottery.devices.catalogue"
+    code = f"import sys; from {module} import devices; devices(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

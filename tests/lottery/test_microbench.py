@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.microbench import child, on_numpy, on_torch, timing
-from pennyweight.lottery.microbench.benchmarks import (
+from pennyweight.lottery.weighing.microbench import child, on_numpy, on_torch, timing
+from pennyweight.lottery.weighing.microbench.benchmarks import (
     ITEMSIZE,
     Benchmark,
     Sizes,
@@ -22,7 +22,7 @@ from pennyweight.lottery.microbench.benchmarks import (
     row_of,
     sizes_of,
 )
-from pennyweight.lottery.microbench.dialect import Dialect, arrays
+from pennyweight.lottery.weighing.microbench.dialect import Dialect, arrays
 
 MIB = 1 << 20
 SIZES = Sizes(levels={"L1": 3000, "L2": 30_000, "memory": 120_000}, cached=12_000, matrix=16, int8_matrix=32)
@@ -32,7 +32,7 @@ CACHES = {"L1": 48 << 10, "L2": 2 * MIB, "L3": 128 * MIB}
 def dialects() -> dict[str, Any]:
     found: dict[str, Any] = {"numpy": on_numpy.dialect, "torch": lambda: on_torch.dialect("cpu")}
     if importlib.util.find_spec("jax"):
-        from pennyweight.lottery.microbench import on_jax
+        from pennyweight.lottery.weighing.microbench import on_jax
 
         found["jax"] = on_jax.dialect
     return found

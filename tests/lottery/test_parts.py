@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from pennyweight.core.race import Interval
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.board import columns
-from pennyweight.lottery.card import Cell, Loss, Step, Work
-from pennyweight.lottery.catalogue import devices, find_device, limit
-from pennyweight.lottery.limits import limits_of
-from pennyweight.lottery.outlook import device_seconds, forecasts
-from pennyweight.lottery.parts import limits, losses, predicted_seconds, software_ratios, surprises
+from pennyweight.lottery.devices.catalogue import devices, find_device, limit
+from pennyweight.lottery.draw.board import columns
+from pennyweight.lottery.draw.card import Cell, Loss, Step, Work
+from pennyweight.lottery.draw.limits import limits_of
+from pennyweight.lottery.draw.outlook import device_seconds, forecasts
+from pennyweight.lottery.draw.parts import limits, losses, predicted_seconds, software_ratios, surprises
 from tests.lottery.cards import JAX, NUMPY, SIZE, TORCH, cell, failed, table, work
 
 POSITIVE = st.floats(1e-6, 1e6)

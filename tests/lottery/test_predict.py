@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pennyweight.arrays.trace.families import FAMILIES, Family
 from pennyweight.core.cost import CostTable, Rate
 from pennyweight.core.errors import UserError
-from pennyweight.lottery.predict import MODEL_REACH, predict_seconds
+from pennyweight.lottery.weighing.predict import MODEL_REACH, predict_seconds
 
 
 def about(value: float, reach: float = 0.1) -> Rate:

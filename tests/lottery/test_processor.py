@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pennyweight.lottery import processor
-from pennyweight.lottery.processor import cache_bytes, cores_in_order, usable
+from pennyweight.lottery.weighing import processor
+from pennyweight.lottery.weighing.processor import cache_bytes, cores_in_order, usable
 
 MIB = 1 << 20
 

@@ -7,11 +7,11 @@ import pytest
 from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.machine import usable_cores
 from pennyweight.core.stack import Stack
-from pennyweight.lottery import rivals, scales
-from pennyweight.lottery.ideas.layer import IDEAS, SIZES
-from pennyweight.lottery.rivals import default_stacks, function_field, layer_field, require_here, three_stacks
-from pennyweight.lottery.scales import missing_devices, tables_for, telling_stacks
-from pennyweight.lottery.tables import save_tables
+from pennyweight.lottery.draw import rivals, scales
+from pennyweight.lottery.draw.ideas.layer import IDEAS, SIZES
+from pennyweight.lottery.draw.rivals import default_stacks, function_field, layer_field, require_here, three_stacks
+from pennyweight.lottery.draw.scales import missing_devices, tables_for, telling_stacks
+from pennyweight.lottery.weighing.tables import save_tables
 from tests.lottery.cards import table
 
 PALETTE = """

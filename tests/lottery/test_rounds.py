@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pennyweight.lottery.rounds import FEWEST_ROUNDS, MOST_ROUNDS, Series, estimate, least_seconds, measure
+from pennyweight.lottery.weighing.rounds import FEWEST_ROUNDS, MOST_ROUNDS, Series, estimate, least_seconds, measure
 
 
 class Machine:

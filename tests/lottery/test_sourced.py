@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pennyweight.lottery.sourced import TRUST, Figure, Kind, Reading, explanation, quantity, si, year
+from pennyweight.lottery.devices.sourced import TRUST, Figure, Kind, Reading, explanation, quantity, si, year
 
 
 def reading(source: str, value: float, kind: Kind = "catalogue", follows: str = "") -> Reading:

@@ -17,12 +17,12 @@ from pennyweight.core.cost import CostTable, Rate
 from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.machine import BusyWatch, this_machine, usable_cores
 from pennyweight.core.stack import Stack
-from pennyweight.lottery import weigh as weighing
-from pennyweight.lottery.microbench.benchmarks import Benchmark
-from pennyweight.lottery.microbench.child import First
-from pennyweight.lottery.pricing import Measured, Session, cost_table
-from pennyweight.lottery.tables import load_table, load_tables, make_room, save_tables
-from pennyweight.lottery.weigh import default_stacks, weigh
+from pennyweight.lottery.weighing import weigh as weighing
+from pennyweight.lottery.weighing.microbench.benchmarks import Benchmark
+from pennyweight.lottery.weighing.microbench.child import First
+from pennyweight.lottery.weighing.pricing import Measured, Session, cost_table
+from pennyweight.lottery.weighing.tables import load_table, load_tables, make_room, save_tables
+from pennyweight.lottery.weighing.weigh import default_stacks, weigh
 from tests.lottery.test_predict import TABLE
 
 FP32, FP64 = Stack.parse("cpu/numpy/fp32/1t"), Stack.parse("cpu/numpy/fp64/1t")

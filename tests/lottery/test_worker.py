@@ -14,7 +14,7 @@ import pytest
 
 from pennyweight.core.machine import usable_cores
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.worker import CallFailed, Worker, WorkerLost, environment
+from pennyweight.lottery.weighing.worker import CallFailed, Worker, WorkerLost, environment
 
 ERRANDS = "tests.lottery.errands:"
 NUMPY = Stack.parse("cpu/numpy/fp64/1t")
@@ -130,7 +130,7 @@ def test_a_child_at_work_ends_with_a_caller_that_is_killed() -> None:
     code = (
         "import threading, time\n"
         "from pennyweight.core.stack import Stack\n"
-        "from pennyweight.lottery.worker import Worker\n"
+        "from pennyweight.lottery.weighing.worker import Worker\n"
         f"worker = Worker(Stack.parse('{NUMPY}'))\n"
         f"print(worker.call('{ERRANDS}process', limit=10), flush=True)\n"
         f"worker.call('{ERRANDS}compute', 60, limit=60)\n"

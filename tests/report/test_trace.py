@@ -7,7 +7,7 @@ import pytest
 
 from pennyweight.core.files import write_json
 from pennyweight.core.recipe import to_document
-from pennyweight.lottery.examine import Box, Examination, Repaired, Said
+from pennyweight.lottery.tracing.examine import Box, Examination, Repaired, Said
 from pennyweight.report.page import render
 from pennyweight.report.pictures import picture
 from pennyweight.report.trace import beside_expected, load_examination, trace_section

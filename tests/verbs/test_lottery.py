@@ -15,9 +15,9 @@ import pytest
 from pennyweight.core.files import write_json
 from pennyweight.core.machine import BusyWatch
 from pennyweight.core.recipe import from_document, to_document
-from pennyweight.lottery.card import Card
-from pennyweight.lottery.ideas.layer import IDEAS
-from pennyweight.lottery.tables import save_tables
+from pennyweight.lottery.draw.card import Card
+from pennyweight.lottery.draw.ideas.layer import IDEAS
+from pennyweight.lottery.weighing.tables import save_tables
 from pennyweight.report.lottery import load_card
 from pennyweight.verbs.lottery import layer_lottery
 from pennyweight.verbs.lottery_races import race_stacks
@@ -213,7 +213,7 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(
     class Bare:
         accelerator = ""
 
-    monkeypatch.setattr("pennyweight.lottery.rivals.this_machine", Bare)
+    monkeypatch.setattr("pennyweight.lottery.draw.rivals.this_machine", Bare)
     (tmp_path / "bare.py").write_text("def a(x):\n    return x\n\ndef b(x):\n    return x\n")
     (tmp_path / "empty").mkdir()
     (tmp_path / "race-one").mkdir()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pennyweight.lottery.program import Request, run_traced
+from pennyweight.lottery.tracing.program import Request, run_traced
 from pennyweight.report.trace import trace_section
 from tests.verbs.conftest import Call
 

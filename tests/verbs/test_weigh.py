@@ -15,7 +15,7 @@ import pytest
 from pennyweight.core.cost import CostTable
 from pennyweight.core.machine import usable_cores
 from pennyweight.core.recipe import from_document
-from pennyweight.lottery.tables import load_tables
+from pennyweight.lottery.weighing.tables import load_tables
 from tests.lottery.test_weigh import small
 from tests.verbs.conftest import Call, Ended
 

@@ -1,6 +1,6 @@
 """What operations cost on a stack, as data: measured rates with their noise bands. Types only.
 
-`pennyweight.lottery.weigh` measures a table; `trace`, `lottery` and the pattern search read it.
+`pennyweight.lottery.weighing.weigh` measures a table; `trace`, `lottery` and the pattern search read it.
 """
 
 import math

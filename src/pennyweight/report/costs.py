@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pennyweight.core.cost import CostTable, Rate
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.microbench.benchmarks import DTYPES
+from pennyweight.lottery.weighing.microbench.benchmarks import DTYPES
 from pennyweight.report.words import SPACE, percent
 
 DOUBTFUL = 0.15

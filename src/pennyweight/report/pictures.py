@@ -11,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from markupsafe import Markup
 
-from pennyweight.lottery.examine import Box
+from pennyweight.lottery.tracing.examine import Box
 
 _HEIGHT = 64
 _GAP = 22

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pennyweight.core.recipe import from_document
 from pennyweight.core.run import read_document
-from pennyweight.lottery.examine import Examination, Held, Line, Tried
+from pennyweight.lottery.tracing.examine import Examination, Held, Line, Tried
 from pennyweight.report.memory import live_bytes
 from pennyweight.report.pictures import picture
 from pennyweight.report.pieces import (

@@ -14,12 +14,19 @@ from pennyweight.core.recipe import to_document
 from pennyweight.core.registry import methods
 from pennyweight.core.run import Run
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.card import Card
-from pennyweight.lottery.conclude import make_card
-from pennyweight.lottery.hold import hold
-from pennyweight.lottery.ideas import layer
-from pennyweight.lottery.rivals import Field, default_stacks, function_field, layer_field, require_here, three_stacks
-from pennyweight.lottery.scales import tables_for
+from pennyweight.lottery.draw.card import Card
+from pennyweight.lottery.draw.conclude import make_card
+from pennyweight.lottery.draw.hold import hold
+from pennyweight.lottery.draw.ideas import layer
+from pennyweight.lottery.draw.rivals import (
+    Field,
+    default_stacks,
+    function_field,
+    layer_field,
+    require_here,
+    three_stacks,
+)
+from pennyweight.lottery.draw.scales import tables_for
 from pennyweight.verbs.lottery_races import race_stacks, read_races, run_races
 from pennyweight.verbs.lottery_tables import show_card
 from pennyweight.verbs.report import write_page

@@ -15,9 +15,9 @@ from pennyweight.core.recipe import to_document
 from pennyweight.core.registry import find_method
 from pennyweight.core.run import Run
 from pennyweight.core.stack import Stack, candidates
-from pennyweight.lottery.heats import gather, least_seconds, load_heat, step_work
-from pennyweight.lottery.plan import keep_plan, make_plan
-from pennyweight.lottery.scales import tables_for, usable_tables
+from pennyweight.lottery.draw.heats import gather, least_seconds, load_heat, step_work
+from pennyweight.lottery.draw.scales import tables_for, usable_tables
+from pennyweight.lottery.races.plan import keep_plan, make_plan
 from pennyweight.verbs.lottery_tables import show_heats
 from pennyweight.verbs.race import run_race
 from pennyweight.verbs.report import write_page

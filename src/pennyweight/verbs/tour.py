@@ -22,10 +22,10 @@ from pennyweight.core.registry import methods
 from pennyweight.core.run import Run
 from pennyweight.core.stack import Stack
 from pennyweight.core.task import WritesText
-from pennyweight.lottery.plan import keep_plan, make_plan
-from pennyweight.lottery.program import Request
-from pennyweight.lottery.tables import save_tables
-from pennyweight.lottery.weigh import default_stacks, weigh
+from pennyweight.lottery.races.plan import keep_plan, make_plan
+from pennyweight.lottery.tracing.program import Request
+from pennyweight.lottery.weighing.tables import save_tables
+from pennyweight.lottery.weighing.weigh import default_stacks, weigh
 from pennyweight.report.lottery import load_card, lottery_section
 from pennyweight.report.lottery_words import verdict
 from pennyweight.report.page import render

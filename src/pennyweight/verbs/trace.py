@@ -10,8 +10,8 @@ from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.files import write_json
 from pennyweight.core.recipe import to_document
 from pennyweight.core.run import Run
-from pennyweight.lottery.examine import Examination, Tried
-from pennyweight.lottery.program import Request, run_traced
+from pennyweight.lottery.tracing.examine import Examination, Tried
+from pennyweight.lottery.tracing.program import Request, run_traced
 from pennyweight.report.trace import beside_expected, load_examination
 from pennyweight.report.words import moment, number, percent, plain, size, work
 from pennyweight.verbs.report import write_page

@@ -11,13 +11,13 @@ from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.files import write_atomic
 from pennyweight.core.recipe import to_document
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.tables import make_room, save_tables
-from pennyweight.lottery.weigh import default_stacks, weigh
+from pennyweight.lottery.weighing.tables import make_room, save_tables
+from pennyweight.lottery.weighing.weigh import default_stacks, weigh
 from pennyweight.report.costs import column, doubtful, groups, notes, quantities, software_lines, variables_line
 from pennyweight.report.words import duration, number, plain
 from pennyweight.verbs.request import Place
 
-_PAGE_SECONDS = 1.5
+_PAGE_SECONDS, _PAGE_SHARE = 1.5, 0.1
 
 
 def run(output: Output, place: Place, *, stacks: Sequence[str], budget: str, out: str, started: float) -> None:
@@ -27,7 +27,7 @@ def run(output: Output, place: Place, *, stacks: Sequence[str], budget: str, out
         raise UserError(f"weigh budget {budget!r}", expected="a total time, such as 60s")
     chosen = list(dict.fromkeys(map(Stack.parse, stacks))) or default_stacks(asked.seconds)
     make_room(place.cache)
-    page_seconds = _PAGE_SECONDS if out else 0.0
+    page_seconds = min(_PAGE_SECONDS, _PAGE_SHARE * asked.seconds) if out else 0.0
     with output.progress() as meter:
         left = asked.seconds - page_seconds - (time.monotonic() - started)
         tables = weigh(chosen, seconds=left, report=meter.show)

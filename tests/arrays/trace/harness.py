@@ -161,7 +161,7 @@ def _as_tuple(x: Any) -> Any:
 def serve() -> None:
     """Fork a child for each line that comes in, and tell its number and its exit code."""
     from pennyweight.arrays.trace import lints, session  # noqa: F401 - children shall find it imported
-    from pennyweight.lottery import examine  # noqa: F401
+    from pennyweight.lottery.tracing import examine  # noqa: F401
 
     orders, told = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -229,7 +229,7 @@ def _told(session: Any, job: Job) -> dict[str, Any]:
     from pennyweight.arrays.trace.lints import find
     from pennyweight.arrays.trace.look import Look
     from pennyweight.arrays.trace.operations import Tape
-    from pennyweight.lottery import examine
+    from pennyweight.lottery.tracing import examine
 
     tape = Tape(session.tape)
     explained = clash.explain(session.clash) if session.clash is not None else None

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pennyweight.core.errors import UserError, WorkFailed
-from pennyweight.lottery import program
-from pennyweight.lottery.examine import Examination
-from pennyweight.lottery.program import Request, run_traced
+from pennyweight.lottery.tracing import program
+from pennyweight.lottery.tracing.examine import Examination
+from pennyweight.lottery.tracing.program import Request, run_traced
 from tests.arrays.trace.harness import PROGRAMS, begin, both, finish, trace
 
 HOSTILE = PROGRAMS / "hostile"

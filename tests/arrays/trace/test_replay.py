@@ -10,7 +10,7 @@ import pytest
 from pennyweight.arrays.trace.look import Look
 from pennyweight.arrays.trace.operations import Tape
 from pennyweight.arrays.trace.replay import Replay, difference
-from pennyweight.lottery.examine import _problems
+from pennyweight.lottery.tracing.examine import _problems
 from tests.arrays.trace.recording import Recording, led, real, recording, traced
 
 

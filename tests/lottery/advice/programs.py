@@ -7,8 +7,8 @@ from typing import Any
 
 from pennyweight.arrays.trace.lints import Finding, find
 from pennyweight.arrays.trace.look import Look
-from pennyweight.lottery.advice.proposals import propose
-from pennyweight.lottery.advice.trial import Proposal
+from pennyweight.lottery.tracing.advice.proposals import propose
+from pennyweight.lottery.tracing.advice.trial import Proposal
 
 HEAD = "import numpy as np\nimport pennyweight\nrng = np.random.default_rng(0)\nwith pennyweight.trace() as tape:\n"
 """What stands before a program, which is indented once."""

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pennyweight.arrays.trace.replay import Replay
-from pennyweight.lottery.advice import trial
-from pennyweight.lottery.advice.proposals import REWRITES
-from pennyweight.lottery.advice.trial import Advice, Proposal, try_all, try_one
+from pennyweight.lottery.tracing.advice import trial
+from pennyweight.lottery.tracing.advice.proposals import REWRITES
+from pennyweight.lottery.tracing.advice.trial import Advice, Proposal, try_all, try_one
 from tests.lottery.advice.programs import BAD, GOOD, Tried, line_of, tried
 
 

@@ -2,7 +2,7 @@
 
 Each lint is a function from a `Look` to findings. Lints that speak of speed speak only of what takes a part of the
 program's time worth speaking of; whether another way is really faster is not theirs to say:
-`pennyweight.lottery.advice` tries it.
+`pennyweight.lottery.tracing.advice` tries it.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,0 +1,1 @@
+"""A method's idea against its rival: the plan, the trials, the verdict."""

@@ -1,0 +1,154 @@
+"""What the blocks of a transformer cost on a torch stack: the latency table of the pattern search.
+
+PAR (2009.04534, section 3) searches layer patterns against a table of block latencies. A block's cost here is
+what it adds to the step of a model that has others: four of a kind are put between the blocks of ``(af)*2``, and
+the difference is shared among them. So it holds all that comes with a block: its norm, its residual, the
+optimiser's update of its weights, and the caches it empties for its neighbours. Added to a model without
+blocks, it would come out several per cent too cheap. What remains of ``(af)*2`` is the fixed cost: embedding,
+final norm, head, loss and their update.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from pennyweight.blocks.pattern import Pattern
+from pennyweight.core.cost import Rate
+from pennyweight.core.errors import UserError
+from pennyweight.core.files import read_cached, write_json
+from pennyweight.core.machine import BusyWatch, this_machine
+from pennyweight.core.recipe import from_document, to_document
+from pennyweight.core.stack import Stack
+from pennyweight.lottery.weighing.microbench.steps import Step, Use
+from pennyweight.lottery.weighing.rounds import Series, estimate, measure
+from pennyweight.lottery.weighing.worker import Worker
+
+FIXED = "fixed"
+"""The name under which the cost of a model without blocks stands beside those of its blocks."""
+
+_CHILD = "pennyweight.lottery.weighing.microbench.steps"
+_BASE, _BASE_BLOCKS = "(af)*2", ("a", "a", "f", "f")
+_COPIES = 4
+_FEW_WORDS = 64  # a small head beside the blocks, so that its noise does not drown theirs
+_IDENTITY = "i"
+_SECONDS_EACH = 1.5
+_FEWEST_STEPS = 6
+_LIMIT = 300.0
+
+
+def block_costs(
+    stack: Stack,
+    *,
+    width: int,
+    num_heads: int,
+    length: int,
+    batch: int,
+    use: Use,
+    kinds: Iterable[str] = ("a", "w", "f", "f1", "f2", "i"),
+    window: int = 128,
+    vocab_size: int = 2048,
+    cache: Path,
+    seconds_each: float = _SECONDS_EACH,
+) -> dict[str, Rate]:
+    """Seconds that each kind of block adds to a step, by its letter in a pattern, and the ``"fixed"`` rest.
+
+    ``use`` is ``"train"`` (forward, backward, clipping and AdamW on ``batch`` sequences of ``length`` tokens),
+    ``"prefill"`` (reading them into a cache, logits of the last) or ``"decode"`` (one more token for each
+    sequence after ``length`` cached ones). The fixed part belongs to ``vocab_size`` with a tied head.
+    What this machine measured before is read from ``cache``; the rest is measured in turns,
+    about ``seconds_each`` for a kind. Identity costs nothing: no such block is built.
+    """
+    if stack.library != "torch":
+        raise UserError(f"stack {stack}", expected="torch, in which the blocks are written", hint="try cpu/torch/bf16")
+    letters = [spec.letter for kind in kinds for spec in _single(kind)]
+    base = Step(
+        pattern=_BASE,
+        vocab_size=_FEW_WORDS,
+        width=width,
+        num_heads=num_heads,
+        window=window,
+        length=length,
+        batch=batch,
+        use=use,
+    )
+    steps = {letter: replace(base, pattern=f"(a{letter}f{letter})*2") for letter in {*letters, *_BASE_BLOCKS}}
+    steps[FIXED] = replace(base, vocab_size=vocab_size)
+    paths = {name: _path(cache, stack, step) for name, step in steps.items()}
+    wanted = [*(letter for letter in dict.fromkeys(letters) if letter != _IDENTITY), FIXED]
+    found = {name: rate for name in wanted if (rate := _read(paths[name]))}
+    missing = [name for name in wanted if name not in found]
+    if FIXED in missing:
+        missing = list(dict.fromkeys([*_BASE_BLOCKS, *missing]))
+    if missing:
+        fresh = _measured(stack, base, {name: steps[name] for name in missing}, seconds_each)
+        for name, rate in fresh.items():
+            write_json(paths[name], {"step": asdict(steps[name]), "stack": str(stack), "rate": to_document(rate)})
+        found |= fresh
+    return {name: found.get(name, Rate(value=0.0, low=0.0, high=0.0)) for name in (*letters, FIXED)}
+
+
+def model_seconds(pattern: Pattern, costs: Mapping[str, Rate]) -> Rate:
+    """The step of a whole model: the fixed cost and that of each of its blocks; bands add up."""
+    return _sum([costs[FIXED], *(costs[spec.letter] for spec in pattern)])
+
+
+def _single(kind: str) -> Pattern:
+    pattern = Pattern.parse(kind)
+    if len(pattern) != 1:
+        raise UserError(f"block {kind!r}", expected="one letter of a pattern: a, w, f, f1, f2, f4 or i")
+    return pattern
+
+
+def _measured(stack: Stack, base: Step, steps: Mapping[str, Step], seconds_each: float) -> dict[str, Rate]:
+    """Steps in turns with that of the base, and what the blocks that they have more than it come to."""
+    watch = BusyWatch()
+    with Worker(stack) as worker:
+        series = {name: _series(worker, step) for name, step in {**steps, _BASE: base}.items()}
+        needed = [max(seconds_each, _FEWEST_STEPS * one.call_seconds) for one in series.values()]
+        measure(list(series.values()), seconds=sum(needed))
+    busy = watch.share()
+    rates = {name: estimate(one.slices, busy=busy) for name, one in series.items()}
+    whole = rates.pop(FIXED, None)
+    costs = {name: _less(rate, rates[_BASE], share=_COPIES) for name, rate in rates.items() if name != _BASE}
+    if whole is not None:
+        costs[FIXED] = _less(whole, _sum([costs[letter] for letter in _BASE_BLOCKS]))
+    return costs
+
+
+def _series(worker: Worker, step: Step) -> Series:
+    call_seconds: float = worker.call(f"{_CHILD}:begin", str(worker.stack), step, limit=_LIMIT)
+
+    def take(seconds: float) -> float:
+        low: float = worker.call(f"{_CHILD}:take", str(worker.stack), step, seconds, limit=_LIMIT)
+        return low
+
+    return Series(take=take, call_seconds=call_seconds)
+
+
+def _less(whole: Rate, part: Rate, *, share: int = 1) -> Rate:
+    """What is left without a part, shared among so many: never less than nothing, which noise could say."""
+    low, value, high = whole.low - part.high, whole.value - part.value, whole.high - part.low
+    return Rate(low=max(0.0, low) / share, value=max(0.0, value) / share, high=max(0.0, high) / share)
+
+
+def _sum(parts: Sequence[Rate]) -> Rate:
+    return Rate(
+        value=sum(part.value for part in parts),
+        low=sum(part.low for part in parts),
+        high=sum(part.high for part in parts),
+    )
+
+
+def _path(cache: Path, stack: Stack, step: Step) -> Path:
+    asked = hashlib.sha256(json.dumps([str(stack), asdict(step)]).encode()).hexdigest()[:12]
+    return cache / "blocks" / f"{this_machine().fingerprint}-{asked}.json"
+
+
+def _read(path: Path) -> Rate | None:
+    document = read_cached(path)
+    try:
+        return None if document is None else from_document(Rate, document["rate"])
+    except (UserError, KeyError, TypeError):
+        return None  # damaged: measured again
