@@ -166,7 +166,7 @@ def lottery_index(own: Sequence[Column]) -> Interval | None:
     if not known:
         return None
     value = round(1 - float(np.mean(known)), 12)  # the roots in tau-b leave a zero at 2e-16
-    low, high = np.quantile(1 - np.nanmean(np.stack(drawn), axis=0), _TAILS)
+    low, high = np.quantile(1 - np.nanmean(np.stack(drawn), axis=0), _TAILS).round(12)
     return Interval(value=value, low=float(min(low, value)), high=float(max(high, value)))
 
 
