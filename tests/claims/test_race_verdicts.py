@@ -13,9 +13,9 @@ from pennyweight.core.budget import Budget
 from pennyweight.core.files import write_json
 from pennyweight.core.race import SIDES, Contest, RaceResult, Side, SideName, Verdict
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.races.plan import keep_plan, make_plan
-from pennyweight.lottery.races.race import Race
-from pennyweight.lottery.races.verdict import judge
+from pennyweight.lottery.racing.plan import keep_plan, make_plan
+from pennyweight.lottery.racing.race import Race
+from pennyweight.lottery.racing.verdict import judge
 from pennyweight.report.page import render
 from pennyweight.report.race import race_section
 from pennyweight.verbs.race import _close

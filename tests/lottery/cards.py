@@ -9,9 +9,9 @@ import numpy as np
 
 from pennyweight.core.cost import CostTable, Rate
 from pennyweight.core.machine import this_machine
-from pennyweight.lottery.draw.card import Card, Cell, Idea, Step, Work
-from pennyweight.lottery.draw.conclude import make_card
-from pennyweight.lottery.draw.hold import Held
+from pennyweight.lottery.holding.card import Card, Cell, Idea, Step, Work
+from pennyweight.lottery.holding.conclude import make_card
+from pennyweight.lottery.holding.hold import Held
 
 NUMPY, TORCH, JAX = "cpu/numpy/fp32/1t", "cpu/torch/fp32/1t", "cpu/jax/fp32/1t"
 SIZE = "256x1024"

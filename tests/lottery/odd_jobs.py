@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.ideas.runnable import Arrays, NotAvailable, Runnable
+from pennyweight.lottery.holding.ideas.runnable import Arrays, NotAvailable, Runnable
 
 
 @dataclass(frozen=True)

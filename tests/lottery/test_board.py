@@ -10,7 +10,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pennyweight.lottery.draw.board import (
+from pennyweight.lottery.holding.board import (
     REFUSED,
     WANDER,
     Column,
@@ -24,7 +24,7 @@ from pennyweight.lottery.draw.board import (
     seconds,
     wander,
 )
-from pennyweight.lottery.draw.card import Board, Cell
+from pennyweight.lottery.holding.card import Board, Cell
 from tests.lottery.cards import JAX, NUMPY, SIZE, TORCH, cell, cells, failed
 
 

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from pennyweight.core.recipe import from_document, to_document
-from pennyweight.lottery.draw.board import REFUSED
-from pennyweight.lottery.draw.card import Card
-from pennyweight.lottery.draw.conclude import conclude, make_card
+from pennyweight.lottery.holding.board import REFUSED
+from pennyweight.lottery.holding.card import Card
+from pennyweight.lottery.holding.conclude import conclude, make_card
 from tests.lottery.cards import IDEAS, JAX, NUMPY, SIZE, TABLES, TORCH, card, failed, held
 
 

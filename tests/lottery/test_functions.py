@@ -9,11 +9,11 @@ from array_api_compat import torch as xp_torch
 
 from pennyweight.core.errors import UserError
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.ideas import script as scripts
-from pennyweight.lottery.draw.ideas.examined import examine
-from pennyweight.lottery.draw.ideas.functions import SHARES, TOLERANCES, FunctionJob, allowed, compare
-from pennyweight.lottery.draw.ideas.runnable import NotAvailable
-from pennyweight.lottery.draw.ideas.script import ScriptFailed, execute, rebound, written_in
+from pennyweight.lottery.holding.ideas import script as scripts
+from pennyweight.lottery.holding.ideas.examined import examine
+from pennyweight.lottery.holding.ideas.functions import SHARES, TOLERANCES, FunctionJob, allowed, compare
+from pennyweight.lottery.holding.ideas.runnable import NotAvailable
+from pennyweight.lottery.holding.ideas.script import ScriptFailed, execute, rebound, written_in
 
 torch = pytest.importorskip("torch")
 

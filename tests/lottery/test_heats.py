@@ -12,7 +12,7 @@ from pennyweight.core.files import write_json
 from pennyweight.core.race import Interval, RaceResult, Side, Trial
 from pennyweight.core.recipe import from_document, to_document
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.heats import Heats, _traced, gather, heat, least_seconds, load_heat, step_work, turns
+from pennyweight.lottery.holding.heats import Heats, _traced, gather, heat, least_seconds, load_heat, step_work, turns
 from pennyweight.report.heats import holds, names, rows, turn_sentence
 from tests.lottery.cards import table, work
 from tests.toys import configure

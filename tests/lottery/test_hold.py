@@ -5,9 +5,9 @@ import time
 import pytest
 
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.card import Cell
-from pennyweight.lottery.draw.hold import Held, Ticket, _in_order, hold
-from pennyweight.lottery.draw.ideas.layer import Layer, LayerJob, work
+from pennyweight.lottery.holding.card import Cell
+from pennyweight.lottery.holding.hold import Held, Ticket, _in_order, hold
+from pennyweight.lottery.holding.ideas.layer import Layer, LayerJob, work
 from pennyweight.lottery.weighing.worker import Worker, WorkerLost
 from tests.lottery.odd_jobs import OddJob
 
@@ -93,7 +93,7 @@ def test_a_stack_that_does_not_start_loses_only_itself(monkeypatch: pytest.Monke
             raise WorkerLost("the process of this stack ended during start")
         return Worker(stack)
 
-    monkeypatch.setattr("pennyweight.lottery.draw.hold.Worker", start)
+    monkeypatch.setattr("pennyweight.lottery.holding.hold.Worker", start)
     made = hold([odd("works")], [OTHER, ONE], seconds=1.0)
     assert found(made, "works").status == "ok"
     assert found(made, "works", OTHER).status == "lost"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pennyweight.core.errors import UserError
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.card import Work
-from pennyweight.lottery.draw.ideas.layer import (
+from pennyweight.lottery.holding.card import Work
+from pennyweight.lottery.holding.ideas.layer import (
     BLOCKS,
     DENSITIES,
     IDEAS,
@@ -25,7 +25,7 @@ from pennyweight.lottery.draw.ideas.layer import (
     tolerance,
     work,
 )
-from pennyweight.lottery.draw.ideas.runnable import NotAvailable
+from pennyweight.lottery.holding.ideas.runnable import NotAvailable
 
 SIZE = "24x64"
 LAYER = Layer.parse(SIZE)

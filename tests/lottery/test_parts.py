@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from pennyweight.core.race import Interval
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.devices.catalogue import devices, find_device, limit
-from pennyweight.lottery.draw.board import columns
-from pennyweight.lottery.draw.card import Cell, Loss, Step, Work
-from pennyweight.lottery.draw.limits import limits_of
-from pennyweight.lottery.draw.outlook import device_seconds, forecasts
-from pennyweight.lottery.draw.parts import limits, losses, predicted_seconds, software_ratios, surprises
+from pennyweight.lottery.holding.board import columns
+from pennyweight.lottery.holding.card import Cell, Loss, Step, Work
+from pennyweight.lottery.holding.limits import limits_of
+from pennyweight.lottery.holding.outlook import device_seconds, forecasts
+from pennyweight.lottery.holding.parts import limits, losses, predicted_seconds, software_ratios, surprises
 from tests.lottery.cards import JAX, NUMPY, SIZE, TORCH, cell, failed, table, work
 
 POSITIVE = st.floats(1e-6, 1e6)

@@ -7,10 +7,10 @@ import pytest
 from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.machine import usable_cores
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw import rivals, scales
-from pennyweight.lottery.draw.ideas.layer import IDEAS, SIZES
-from pennyweight.lottery.draw.rivals import default_stacks, function_field, layer_field, require_here, three_stacks
-from pennyweight.lottery.draw.scales import missing_devices, tables_for, telling_stacks
+from pennyweight.lottery.holding import rivals, scales
+from pennyweight.lottery.holding.ideas.layer import IDEAS, SIZES
+from pennyweight.lottery.holding.rivals import default_stacks, function_field, layer_field, require_here, three_stacks
+from pennyweight.lottery.holding.scales import missing_devices, tables_for, telling_stacks
 from pennyweight.lottery.weighing.tables import save_tables
 from tests.lottery.cards import table
 

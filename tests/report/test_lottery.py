@@ -13,7 +13,7 @@ from pennyweight.core.files import write_json
 from pennyweight.core.race import Interval
 from pennyweight.core.recipe import to_document
 from pennyweight.core.run import Run
-from pennyweight.lottery.draw.card import Card, Idea, Loss
+from pennyweight.lottery.holding.card import Card, Idea, Loss
 from pennyweight.report.board import loss_parts, rank_board
 from pennyweight.report.lottery import load_card, lottery_section
 from pennyweight.report.lottery_words import (

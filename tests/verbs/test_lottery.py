@@ -12,13 +12,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from pennyweight.core.budget import Budget
+from pennyweight.core.errors import UserError
 from pennyweight.core.files import write_json
 from pennyweight.core.machine import BusyWatch
 from pennyweight.core.recipe import from_document, to_document
-from pennyweight.lottery.draw.card import Card
-from pennyweight.lottery.draw.ideas.layer import IDEAS
+from pennyweight.core.stack import Stack
+from pennyweight.lottery.holding.card import Card
+from pennyweight.lottery.holding.ideas.layer import IDEAS
 from pennyweight.lottery.weighing.tables import save_tables
 from pennyweight.report.lottery import load_card
+from pennyweight.verbs import lottery_races
 from pennyweight.verbs.lottery import layer_lottery
 from pennyweight.verbs.lottery_races import race_stacks
 from pennyweight.verbs.request import Place
@@ -213,7 +217,7 @@ def test_a_wrong_request_is_one_line_and_exit_code_2(
     class Bare:
         accelerator = ""
 
-    monkeypatch.setattr("pennyweight.lottery.draw.rivals.this_machine", Bare)
+    monkeypatch.setattr("pennyweight.lottery.holding.rivals.this_machine", Bare)
     (tmp_path / "bare.py").write_text("def a(x):\n    return x\n\ndef b(x):\n    return x\n")
     (tmp_path / "empty").mkdir()
     (tmp_path / "race-one").mkdir()
@@ -279,3 +283,24 @@ def test_races_are_run_on_every_stack_that_can_train() -> None:
     names = [str(stack) for stack in race_stacks()]
     assert names[-1] == "cpu/torch/fp32/1t"
     assert len(names) >= 2
+
+
+def test_no_race_is_run_before_all_are_known_to_fit(
+    call: Call, weighed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[str] = []
+
+    def plan(contest: object, *, stack: Stack, budget: Budget, **rest: object) -> object:
+        planned.append(f"{stack} {budget}")
+        if len(planned) == 2:
+            raise UserError(f"race budget {budget}", expected="at least 290s here")
+        return object()
+
+    monkeypatch.setattr(lottery_races, "make_plan", plan)
+    monkeypatch.setattr(lottery_races, "tables_for", lambda stacks, **rest: ([], []))
+    told = call("lottery", "par", "--budget", "8min", "--stack", "cpu/torch/fp32/1t", "--stack", "cpu/torch/bf16/1t")
+    assert told.code == 2
+    assert re.search(r"cpu/torch/bf16/1t's share of 480s, race budget \d+s: expected at least 290s", told.err)
+    assert [one.rpartition(" ")[0] for one in planned] == ["cpu/torch/fp32/1t", "cpu/torch/bf16/1t"]
+    assert len({one.rpartition(" ")[2] for one in planned}) == 1
+    assert not list(tmp_path.glob("runs/*"))

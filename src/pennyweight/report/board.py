@@ -6,7 +6,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from pennyweight.lottery.draw.card import Board, Card, Loss, Place
+from pennyweight.lottery.holding.card import Board, Card, Loss, Place
 from pennyweight.report.canvas import IDEA, INK, LINE, MUTED, NARROW, RIVAL, canvas, place_axes
 from pennyweight.report.lottery_words import factor, short
 from pennyweight.report.words import number, plain

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from pennyweight.core.race import Interval
 from pennyweight.core.recipe import from_document
 from pennyweight.core.run import read_document
-from pennyweight.lottery.draw.heats import TRAINING, Heats, Turn
+from pennyweight.lottery.holding.heats import TRAINING, Heats, Turn
 from pennyweight.report.figures import Ratio, ratio_interval
 from pennyweight.report.lottery_words import short
 from pennyweight.report.pieces import (

@@ -6,7 +6,7 @@ from pathlib import Path
 from pennyweight.core.race import Interval
 from pennyweight.core.recipe import from_document
 from pennyweight.core.run import read_document
-from pennyweight.lottery.draw.card import Board, Card, Results
+from pennyweight.lottery.holding.card import Board, Card, Results
 from pennyweight.report.board import loss_parts, rank_board
 from pennyweight.report.heats import heats_section
 from pennyweight.report.lottery_words import (

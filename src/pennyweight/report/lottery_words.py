@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from pennyweight.core.race import Interval
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.card import Board, Card, Cell, Flip, Forecast, Loss, Place, Regret, Results, Surprise
+from pennyweight.lottery.holding.card import Board, Card, Cell, Flip, Forecast, Loss, Place, Regret, Results, Surprise
 from pennyweight.report.words import SPACE, moment, number, percent, score
 
 NEVER = "never"

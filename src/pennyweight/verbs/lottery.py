@@ -14,11 +14,11 @@ from pennyweight.core.recipe import to_document
 from pennyweight.core.registry import methods
 from pennyweight.core.run import Run
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.card import Card
-from pennyweight.lottery.draw.conclude import make_card
-from pennyweight.lottery.draw.hold import hold
-from pennyweight.lottery.draw.ideas import layer
-from pennyweight.lottery.draw.rivals import (
+from pennyweight.lottery.holding.card import Card
+from pennyweight.lottery.holding.conclude import make_card
+from pennyweight.lottery.holding.hold import hold
+from pennyweight.lottery.holding.ideas import layer
+from pennyweight.lottery.holding.rivals import (
     Field,
     default_stacks,
     function_field,
@@ -26,7 +26,7 @@ from pennyweight.lottery.draw.rivals import (
     require_here,
     three_stacks,
 )
-from pennyweight.lottery.draw.scales import tables_for
+from pennyweight.lottery.holding.scales import tables_for
 from pennyweight.verbs.lottery_races import race_stacks, read_races, run_races
 from pennyweight.verbs.lottery_tables import show_card
 from pennyweight.verbs.report import write_page

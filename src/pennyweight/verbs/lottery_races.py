@@ -1,5 +1,6 @@
 """The lottery of a method: its race on every stack that can train here, or finished races set beside one another."""
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,9 +16,9 @@ from pennyweight.core.recipe import to_document
 from pennyweight.core.registry import find_method
 from pennyweight.core.run import Run
 from pennyweight.core.stack import Stack, candidates
-from pennyweight.lottery.draw.heats import gather, least_seconds, load_heat, step_work
-from pennyweight.lottery.draw.scales import tables_for, usable_tables
-from pennyweight.lottery.races.plan import keep_plan, make_plan
+from pennyweight.lottery.holding.heats import gather, least_seconds, load_heat, step_work
+from pennyweight.lottery.holding.scales import tables_for, usable_tables
+from pennyweight.lottery.racing.plan import Plan, keep_plan, make_plan
 from pennyweight.verbs.lottery_tables import show_heats
 from pennyweight.verbs.race import run_race
 from pennyweight.verbs.report import write_page
@@ -38,23 +39,34 @@ def race_stacks() -> list[Stack]:
 def run_races(
     output: Output, place: Place, name: str, stacks: Sequence[Stack], *, seconds: float, started: float
 ) -> Closed:
-    """Race a method on each stack with an equal share of the time that is left."""
+    """Race a method on each stack with an equal share of the time; all are planned before any is run."""
     if len(stacks) < 2:
         raise UserError(f"{name} on {stacks[0]} alone", expected="two stacks or more", hint="give --stack twice")
     contest = find_method(name).contest()
     folders: list[Path] = []
     with output.progress() as meter:
         tables, _ = tables_for(stacks, cache=place.cache, seconds=seconds, report=meter.show)
-        for number, stack in enumerate(stacks):
-            left = seconds - (time.monotonic() - started) - _TRACING_SECONDS
-            output.aside(f"{name} on {stack}")
-            share = Budget(seconds=max(1.0, round(left / (len(stacks) - number))))
+        left = seconds - (time.monotonic() - started) - _TRACING_SECONDS
+        share = Budget(seconds=max(1.0, math.floor(left / len(stacks))))
+        plans: list[Plan] = []
+        for stack in stacks:
+            output.aside(f"planning {name} on {stack}")
             try:
-                plan = make_plan(
-                    contest, name=name, budget=share, seeds=_SEEDS, stack=stack, cache=place.cache, report=meter.show
+                plans.append(
+                    make_plan(
+                        contest,
+                        name=name,
+                        budget=share,
+                        seeds=_SEEDS,
+                        stack=stack,
+                        cache=place.cache,
+                        report=meter.show,
+                    )
                 )
             except UserError as error:
                 raise UserError(f"{stack}'s share of {Budget(seconds=seconds)}, {error}") from None
+        for plan in plans:
+            output.aside(f"{name} on {plan.stack}")
             folder = keep_plan(plan, place.runs)
             run_race(folder, contest, plan, place, meter)
             folders.append(folder)

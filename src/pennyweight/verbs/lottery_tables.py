@@ -1,8 +1,8 @@
 """What a lottery prints."""
 
 from pennyweight.console import Output
-from pennyweight.lottery.draw.card import Card, Results
-from pennyweight.lottery.draw.heats import Heats
+from pennyweight.lottery.holding.card import Card, Results
+from pennyweight.lottery.holding.heats import Heats
 from pennyweight.report.heats import holds, names, rows, turn_sentence
 from pennyweight.report.lottery_words import (
     counterfactual,

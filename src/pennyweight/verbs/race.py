@@ -12,8 +12,8 @@ from pennyweight.core.recipe import to_document
 from pennyweight.core.registry import find_method
 from pennyweight.core.run import Run, find_run
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.races.plan import Plan, keep_plan, load_plan, make_plan, side_config
-from pennyweight.lottery.races.race import Race
+from pennyweight.lottery.racing.plan import Plan, keep_plan, load_plan, make_plan, side_config
+from pennyweight.lottery.racing.race import Race
 from pennyweight.report.sentences import time_sentence, verdict_sentence
 from pennyweight.report.words import number, plain, size
 from pennyweight.verbs.report import write_page

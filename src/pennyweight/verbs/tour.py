@@ -22,7 +22,7 @@ from pennyweight.core.registry import methods
 from pennyweight.core.run import Run
 from pennyweight.core.stack import Stack
 from pennyweight.core.task import WritesText
-from pennyweight.lottery.races.plan import keep_plan, make_plan
+from pennyweight.lottery.racing.plan import keep_plan, make_plan
 from pennyweight.lottery.tracing.program import Request
 from pennyweight.lottery.weighing.tables import save_tables
 from pennyweight.lottery.weighing.weigh import default_stacks, weigh

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from pennyweight.core.cost import CostTable
 from pennyweight.core.machine import BusyWatch, this_machine
-from pennyweight.lottery.draw import outlook, parts
-from pennyweight.lottery.draw.board import REFUSED, WANDER, board, columns, flips, mean_index, regrets, wander
-from pennyweight.lottery.draw.card import Card, Cell, Idea, Results, Work
-from pennyweight.lottery.draw.hold import Held
+from pennyweight.lottery.holding import outlook, parts
+from pennyweight.lottery.holding.board import REFUSED, WANDER, board, columns, flips, mean_index, regrets, wander
+from pennyweight.lottery.holding.card import Card, Cell, Idea, Results, Work
+from pennyweight.lottery.holding.hold import Held
 
 
 def conclude(

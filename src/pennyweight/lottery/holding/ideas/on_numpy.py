@@ -7,8 +7,8 @@ import scipy.fft
 import scipy.sparse
 
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.ideas.layer import BLOCKS, DENSITIES, Layer
-from pennyweight.lottery.draw.ideas.runnable import NotAvailable, Runnable
+from pennyweight.lottery.holding.ideas.layer import BLOCKS, DENSITIES, Layer
+from pennyweight.lottery.holding.ideas.runnable import NotAvailable, Runnable
 from pennyweight.lottery.weighing.microbench.benchmarks import DTYPES
 from pennyweight.lottery.weighing.microbench.on_numpy import placed
 

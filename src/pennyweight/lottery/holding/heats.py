@@ -1,6 +1,6 @@
 """A method's race on several stacks: whether its verdict holds on each, and which part of its speed is the device's.
 
-A heat is one finished race. It is judged as every race is (`pennyweight.lottery.races.race`); here heats are set
+A heat is one finished race. It is judged as every race is (`pennyweight.lottery.racing.race`); here heats are set
 beside one another. The hardware's part of a speed is what the device's limits say of one training step of each side,
 traced.
 """
@@ -22,9 +22,9 @@ from pennyweight.core.recipe import from_document
 from pennyweight.core.run import read_document
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.devices.catalogue import recognise
-from pennyweight.lottery.draw.card import Work
-from pennyweight.lottery.draw.limits import limits_of
-from pennyweight.lottery.draw.outlook import device_seconds
+from pennyweight.lottery.holding.card import Work
+from pennyweight.lottery.holding.limits import limits_of
+from pennyweight.lottery.holding.outlook import device_seconds
 
 if TYPE_CHECKING:
     from pennyweight.core.engine import Engine
@@ -207,7 +207,7 @@ def step_work(folder: Path, stack: Stack, *, cache: Path) -> dict[SideName, Work
     some losses is not known to the tracer and left out; beside the matrix products it is small.
     """
     from pennyweight.core.registry import find_method
-    from pennyweight.lottery.races.plan import load_plan, side_config
+    from pennyweight.lottery.racing.plan import load_plan, side_config
 
     plan = load_plan(folder)
     contest = find_method(plan.name).contest()
@@ -223,7 +223,7 @@ def _traced(recipe: str, config: Any, stack: Stack, *, cache: Path) -> Work:
     from pennyweight.arrays.trace.context import trace
     from pennyweight.core import randomness, registry
     from pennyweight.core.engine import Engine
-    from pennyweight.lottery.draw.taped import steps_of
+    from pennyweight.lottery.holding.taped import steps_of
 
     method, _ = registry.find_recipe(recipe)
     randomness.seed_all(config.fit.seed)

@@ -12,8 +12,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pennyweight.core.errors import UserError
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.ideas.layer import BLOCKS, DENSITIES, Layer
-from pennyweight.lottery.draw.ideas.runnable import Runnable
+from pennyweight.lottery.holding.ideas.layer import BLOCKS, DENSITIES, Layer
+from pennyweight.lottery.holding.ideas.runnable import Runnable
 
 _OPSET, _IR = 20, 10
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pennyweight.core.cost import CostTable
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.card import Step, Work
+from pennyweight.lottery.holding.card import Step, Work
 
 # Formats that hold all values of a narrower one: what is slow in its own format can be done in these.
 _WIDER = {

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pennyweight.core.errors import UserError
 from pennyweight.core.race import Interval
 from pennyweight.lottery.devices.catalogue import DTYPES, Device, devices, limit
-from pennyweight.lottery.draw.card import Forecast, Work
-from pennyweight.lottery.draw.limits import MOVES
+from pennyweight.lottery.holding.card import Forecast, Work
+from pennyweight.lottery.holding.limits import MOVES
 
 
 def device_seconds(device: Device, work: Work) -> float | None:

@@ -23,8 +23,8 @@ from pennyweight.core.race import SIDES, Contest, RaceResult, SideName, Timed, T
 from pennyweight.core.recipe import Config, flatten, override
 from pennyweight.core.run import MetricsLog, Run, read_document, read_records
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.races.plan import CONFIDENCE, VALIDATIONS, Plan, Report, side_config
-from pennyweight.lottery.races.verdict import as_interval, judge, time_to_equal_quality
+from pennyweight.lottery.racing.plan import CONFIDENCE, VALIDATIONS, Plan, Report, side_config
+from pennyweight.lottery.racing.verdict import as_interval, judge, time_to_equal_quality
 
 _SLICE_SECONDS = 1.0
 _REPEATS = 9

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from pennyweight.core.errors import UserError, did_you_mean
-from pennyweight.lottery.draw.ideas.runnable import NotAvailable
+from pennyweight.lottery.holding.ideas.runnable import NotAvailable
 
 _INPUTS, _CHECK = "inputs", "check"
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.ideas import script as scripts
-from pennyweight.lottery.draw.ideas.layer import relative_error
-from pennyweight.lottery.draw.ideas.runnable import Arrays, NotAvailable, Runnable
+from pennyweight.lottery.holding.ideas import script as scripts
+from pennyweight.lottery.holding.ideas.layer import relative_error
+from pennyweight.lottery.holding.ideas.runnable import Arrays, NotAvailable, Runnable
 from pennyweight.lottery.weighing.microbench.benchmarks import DTYPES
 from pennyweight.lottery.weighing.microbench.on_numpy import placed
 
@@ -109,7 +109,7 @@ def _numpy(function: FunctionType, inputs: Sequence[Any], stack: Stack) -> Runna
 
 
 def _torch(function: FunctionType, inputs: Sequence[Any], stack: Stack) -> Runnable:
-    from pennyweight.lottery.draw.ideas.on_torch import runnable
+    from pennyweight.lottery.holding.ideas.on_torch import runnable
 
     compute, arguments = _in_torch(function, inputs, stack)
     made = runnable(compute, arguments, stack, _named(function, "torch"))
@@ -151,7 +151,7 @@ def _jax(function: FunctionType, inputs: Sequence[Any], stack: Stack) -> Runnabl
     import jax
     import jax.numpy as jnp
 
-    from pennyweight.lottery.draw.ideas.on_jax import runnable
+    from pennyweight.lottery.holding.ideas.on_jax import runnable
 
     def array(value: Any) -> Any:
         if not isinstance(value, np.ndarray):
@@ -190,7 +190,7 @@ def _onnxruntime(function: FunctionType, inputs: Sequence[Any], stack: Stack) ->
     """The torch version, exported to ONNX."""
     import torch
 
-    from pennyweight.lottery.draw.ideas.on_onnxruntime import session
+    from pennyweight.lottery.holding.ideas.on_onnxruntime import session
 
     compute, arguments = _in_torch(function, inputs, stack)
     places = [place for place, value in enumerate(arguments) if isinstance(value, torch.Tensor)]

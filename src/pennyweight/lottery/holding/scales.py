@@ -8,7 +8,7 @@ from pennyweight.core.cost import CostTable
 from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.machine import this_machine
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.board import REFUSED
+from pennyweight.lottery.holding.board import REFUSED
 from pennyweight.lottery.weighing.tables import load_tables, make_room, save_tables
 from pennyweight.lottery.weighing.weigh import weigh
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from pennyweight.core.errors import UserError
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.card import Idea, Step, Work
-from pennyweight.lottery.draw.ideas.runnable import Arrays, NotAvailable, Runnable
+from pennyweight.lottery.holding.card import Idea, Step, Work
+from pennyweight.lottery.holding.ideas.runnable import Arrays, NotAvailable, Runnable
 from pennyweight.lottery.weighing.microbench.benchmarks import DTYPES, ITEMSIZE
 
 NAME = "layer"
@@ -244,7 +244,7 @@ class LayerJob:
         """The idea in the words of the stack's library; weights are prepared here, outside of what is timed."""
         if stack.precision == "bf16" and stack.library in ("numpy", "onnxruntime"):
             raise NotAvailable(f"{stack.library} has no arithmetic in bfloat16")
-        module: Any = import_module(f"pennyweight.lottery.draw.ideas.{_HOMES[stack.library]}")
+        module: Any = import_module(f"pennyweight.lottery.holding.ideas.{_HOMES[stack.library]}")
         prepare: Prepare = module.prepare
         return prepare(_layer(self.size), self.idea, stack)
 

@@ -8,7 +8,7 @@ import timeit
 from typing import Any
 
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.ideas.runnable import Arrays, Job, NotAvailable, Runnable
+from pennyweight.lottery.holding.ideas.runnable import Arrays, Job, NotAvailable, Runnable
 from pennyweight.lottery.weighing.microbench import child
 from pennyweight.lottery.weighing.microbench.timing import Timed
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.machine import this_machine, usable_cores
 from pennyweight.core.stack import Library, Stack
-from pennyweight.lottery.draw.card import Idea
-from pennyweight.lottery.draw.hold import Ticket
-from pennyweight.lottery.draw.ideas import layer
-from pennyweight.lottery.draw.ideas.examined import Examined
-from pennyweight.lottery.draw.ideas.functions import SHARES, TOLERANCES, FunctionJob
+from pennyweight.lottery.holding.card import Idea
+from pennyweight.lottery.holding.hold import Ticket
+from pennyweight.lottery.holding.ideas import layer
+from pennyweight.lottery.holding.ideas.examined import Examined
+from pennyweight.lottery.holding.ideas.functions import SHARES, TOLERANCES, FunctionJob
 from pennyweight.lottery.weighing.microbench.benchmarks import DTYPES
 from pennyweight.lottery.weighing.worker import CallFailed, Worker, WorkerLost
 
@@ -146,7 +146,7 @@ def _examined(path: str, names: Sequence[str], size: str, tolerance: float | Non
     with Worker(Stack.parse("cpu/numpy/fp64/1t")) as worker:
         try:
             found: list[Examined] = worker.call(
-                "pennyweight.lottery.draw.ideas.examined:examine", path, names, size, tolerance, limit=limit
+                "pennyweight.lottery.holding.ideas.examined:examine", path, names, size, tolerance, limit=limit
             )
         except CallFailed as error:
             if error.kind == "UserError":

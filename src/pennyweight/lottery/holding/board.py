@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from pennyweight.arrays.correlation import kendall
 from pennyweight.core.machine import BusyWatch
 from pennyweight.core.race import Interval
-from pennyweight.lottery.draw.card import Board, Cell, Flip, Place, Regret
+from pennyweight.lottery.holding.card import Board, Cell, Flip, Place, Regret
 
 RESAMPLES = 1000
 WANDER = 1.03

@@ -13,12 +13,12 @@ from typing import Any, Self
 
 from pennyweight.core.machine import BusyWatch
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.card import Cell, Work
-from pennyweight.lottery.draw.ideas.runnable import Job
+from pennyweight.lottery.holding.card import Cell, Work
+from pennyweight.lottery.holding.ideas.runnable import Job
 from pennyweight.lottery.weighing.rounds import Series, measure
 from pennyweight.lottery.weighing.worker import CallFailed, Worker, WorkerLost
 
-_CHILD = "pennyweight.lottery.draw.ideas.child"
+_CHILD = "pennyweight.lottery.holding.ideas.child"
 _PREPARING = 60.0
 """Seconds in which arrays must be made, a graph exported, a result judged."""
 _COMPILING = 30.0

@@ -12,9 +12,9 @@ from pennyweight.core.cost import CostTable
 from pennyweight.core.errors import UserError
 from pennyweight.core.race import Interval
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.board import Column, Sample
-from pennyweight.lottery.draw.card import Cell, Loss, Surprise, Work
-from pennyweight.lottery.draw.limits import limits_of
+from pennyweight.lottery.holding.board import Column, Sample
+from pennyweight.lottery.holding.card import Cell, Loss, Surprise, Work
+from pennyweight.lottery.holding.limits import limits_of
 from pennyweight.lottery.weighing.predict import predict_seconds
 
 SURPRISING = 2.0

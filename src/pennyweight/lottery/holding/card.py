@@ -1,7 +1,7 @@
 """What a lottery is, as data: ideas on stacks at sizes, what each cell took, and what may be concluded. Types only.
 
 Hooker (The Hardware Lottery, CACM 64(12), 2021) asks for the cost of running an idea on several stacks at once, as a
-number. `pennyweight.lottery.draw.hold` measures the cells; `board`, `parts` and `outlook` conclude, and read no clock.
+number. `pennyweight.lottery.holding.hold` measures the cells; `board`, `parts` and `outlook` conclude, without a clock.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from pennyweight.arrays.trace.operations import Operation
-from pennyweight.lottery.draw.card import Step
+from pennyweight.lottery.holding.card import Step
 
 _IDLE = ("view", "source", "pull", "escape")
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.draw.ideas.layer import BLOCKS, DENSITIES, Layer
-from pennyweight.lottery.draw.ideas.runnable import Arrays, Runnable
+from pennyweight.lottery.holding.ideas.layer import BLOCKS, DENSITIES, Layer
+from pennyweight.lottery.holding.ideas.runnable import Arrays, Runnable
 from pennyweight.lottery.weighing.microbench.benchmarks import DTYPES
 
 
