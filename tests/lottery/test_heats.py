@@ -98,10 +98,10 @@ def test_verdicts_and_speeds_that_are_opposite_turn_and_undecided_ones_do_not() 
 @pytest.mark.parametrize(
     ("verdicts", "said"),
     [
-        (("idea", "idea"), "new (the idea) wins on all 2 stacks."),
-        (("rival", "rival"), "old (the rival) wins on all 2 stacks."),
+        (("idea", "idea"), "new (the idea) wins on both stacks."),
+        (("rival", "rival"), "old (the rival) wins on both stacks."),
         (("idea", "undecided"), "new (the idea) wins on 1 of 2 stacks; the rest are undecided."),
-        (("undecided", "undecided"), "The race is undecided on all 2 stacks."),
+        (("undecided", "undecided"), "The race is undecided on both stacks."),
         (
             ("idea", "rival"),
             "The verdict depends on the stack: of 2 stacks the idea wins on some, the rival on others.",

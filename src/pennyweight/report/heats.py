@@ -91,14 +91,15 @@ def holds(told: Heats) -> str:
     verdicts = {heat.verdict for heat in told.heats}
     clear = verdicts - {"undecided"}
     stacks = f"{len(told.heats)} stacks"
+    everywhere = "both stacks" if len(told.heats) == 2 else f"all {stacks}"
     if len(clear) > 1:
         return f"The verdict depends on the stack: of {stacks} the idea wins on some, the rival on others."
     if not clear:
-        return f"The race is undecided on all {stacks}."
+        return f"The race is undecided on {everywhere}."
     (winner,) = clear
     name = told.sides[winner]
     if verdicts == clear:
-        return f"{name} (the {winner}) wins on all {stacks}."
+        return f"{name} (the {winner}) wins on {everywhere}."
     won = sum(heat.verdict == winner for heat in told.heats)
     return f"{name} (the {winner}) wins on {won} of {stacks}; the rest are undecided."
 
