@@ -1,0 +1,181 @@
+"""Replace one block: how much worse a trained model becomes when another kind of block stands at one of its places.
+
+Each candidate learns, beside the frozen parent, to add what the parent's own block adds to the same states (block-wise
+distillation, as Puzzle does it at scale, 2411.19146), all of them from one pass of the parent. Then each is put into
+the parent alone, and what the held-out loss rises by is what that kind costs at that place. The sum over places is an
+estimate: that blocks' costs add up is not believed but checked on whole models that were assembled.
+
+Shape letters: B batch, T time, W width of the model.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from pennyweight.blocks.attention import Attention
+from pennyweight.blocks.pattern import BlockSpec, Pattern
+from pennyweight.blocks.transformer import FeedForward, Transformer, TransformerConfig, build_block
+from pennyweight.methods.par.search.menu import Menu
+
+Block = Attention | FeedForward
+_IDENTITY = "i"
+
+
+def spec_of(letter: str) -> BlockSpec:
+    """The block that a letter of a pattern stands for."""
+    return Pattern.parse(letter).blocks[0]
+
+
+class Substitutes(nn.Module):
+    """A trained parent, frozen, and for each place a candidate of every other kind on the menu.
+
+    A window begins with the weights of the attention that it replaces, a narrower feed-forward block with the parent's
+    neurons of the largest weights; any other kind begins by adding nothing. Identity needs no weights.
+    """
+
+    def __init__(self, parent: Transformer, menu: Menu) -> None:
+        super().__init__()
+        self.parent = parent.requires_grad_(False)
+        self.menu = menu
+        self.own = tuple(spec.letter for spec in parent.config.pattern)
+        made = {
+            self._key(place, letter): _begun(parent, place, letter)
+            for place in range(len(self.own))
+            for letter in menu.letters
+            if letter not in (self.own[place], _IDENTITY)
+        }
+        self.blocks = nn.ModuleDict(made)
+
+    @staticmethod
+    def _key(place: int, letter: str) -> str:
+        return f"{place}_{letter}"
+
+    def find(self, place: int, letter: str) -> Block | None:
+        """The block of a kind at a place: the parent's own, a candidate, or None for identity."""
+        if letter == _IDENTITY:
+            return None
+        block = self.parent.blocks[str(place)] if letter == self.own[place] else self.blocks[self._key(place, letter)]
+        assert isinstance(block, Attention | FeedForward)
+        return block
+
+    def forward(self, tokens: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
+        """The mean over candidates of their squared error, as a part of the variance of what they should add.
+
+        1 is what adding nothing, or rather the mean, would give.
+        """
+        errors = []
+        for place, states, added, rotary in self._steps(tokens):
+            scale = added.float().var().clamp_min(1e-12)
+            for letter in self.menu.letters:
+                if letter not in (self.own[place], _IDENTITY):
+                    error = _add(self.find(place, letter), states, rotary).float() - added.float()
+                    errors.append(error.square().mean() / scale)
+        return torch.stack(errors).mean() if errors else tokens.new_zeros((), dtype=torch.float32)
+
+    @torch.no_grad()
+    def _steps(self, tokens: Int[Tensor, "batch time"]) -> Iterator[tuple[int, Tensor, Tensor, tuple[Tensor, Tensor]]]:
+        """Along the parent: each place, the states before it, and what its block adds to them."""
+        model = self.parent
+        states: Tensor = model.embedding(tokens)
+        rotary = model.rotary(0, tokens.shape[1], device=states.device, dtype=_working_dtype(states))
+        for place, letter in enumerate(self.own):
+            added = _add(self.find(place, letter), states, rotary)
+            with torch.enable_grad():
+                yield place, states, added, rotary
+            states = states + added
+
+    @torch.no_grad()
+    def nats_of_each(
+        self, inputs: Int[Tensor, "batch time"], targets: Int[Tensor, "batch time"]
+    ) -> dict[tuple[int, str], Float[Tensor, "batch time"]]:
+        """Cross-entropy of each token, targets of -1 left out as 0, with one block replaced: by place and letter.
+
+        The parent's own letter at a place is there too, with the parent's own cross-entropy.
+        """
+        found: dict[tuple[int, str], Tensor] = {}
+        for place, states, added, rotary in self._steps(inputs):
+            for letter in self.menu.letters:
+                own = letter == self.own[place]
+                ahead = states + (added if own else _add(self.find(place, letter), states, rotary))
+                for later in range(place + 1, len(self.own)):
+                    ahead = ahead + _add(self.find(later, self.own[later]), ahead, rotary)
+                logits = self.parent.logits(self.parent.norm(ahead)).flatten(0, 1).float()
+                nats = F.cross_entropy(logits, targets.flatten(), ignore_index=-1, reduction="none")
+                found[place, letter] = nats.view(targets.shape)
+        return found
+
+    def assemble(self, pattern: Pattern) -> Transformer:
+        """A model of its own with these blocks, parent's and candidates', and nothing of what was not chosen."""
+        model = Transformer(_with_pattern(self.parent.config, pattern))
+        with torch.no_grad():
+            rest = {name: value for name, value in self.parent.state_dict().items() if not name.startswith("blocks.")}
+            model.load_state_dict(rest, strict=False)
+            for place, spec in enumerate(pattern):
+                block = self.find(place, spec.letter)
+                if block is not None:
+                    model.blocks[str(place)].load_state_dict(block.state_dict())
+        return model.to(self.parent.embedding.weight.device)
+
+
+def _with_pattern(config: TransformerConfig, pattern: Pattern) -> TransformerConfig:
+    return TransformerConfig(**{**vars(config), "pattern": pattern})
+
+
+def _add(block: Block | None, states: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """What a block adds to the states."""
+    if block is None:
+        return torch.zeros_like(states)
+    added: Tensor = block(states) if isinstance(block, FeedForward) else block(states, rotary)
+    return added
+
+
+def _working_dtype(states: Tensor) -> torch.dtype:
+    device = states.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+
+
+def _begun(parent: Transformer, place: int, letter: str) -> Block:
+    """A candidate with the parent's weights where they fit, else adding nothing."""
+    config = parent.config
+    block = build_block(spec_of(letter), config)
+    assert block is not None
+    device = parent.embedding.weight.device
+    own = parent.blocks[str(place)] if str(place) in parent.blocks else None  # noqa: SIM401 - it has no get
+    with torch.no_grad():
+        if isinstance(block, Attention) and isinstance(own, Attention):
+            block.load_state_dict(own.state_dict())
+        elif isinstance(block, FeedForward) and isinstance(own, FeedForward) and _size(own) > _size(block):
+            strength = own.up.weight.norm(dim=1) * own.out.weight.norm(dim=0)
+            kept = strength.topk(_size(block)).indices
+            block.norm.load_state_dict(own.norm.state_dict())
+            block.up.weight.copy_(own.up.weight[kept])
+            block.out.weight.copy_(own.out.weight[:, kept])
+        else:
+            inward = block.qkv if isinstance(block, Attention) else block.up
+            nn.init.normal_(inward.weight, std=0.5 / config.width**0.5)
+            nn.init.zeros_(block.out.weight)
+    return block.to(device)
+
+
+def _size(block: FeedForward) -> int:
+    return int(block.up.out_features)
+
+
+def worths(
+    increases: Mapping[tuple[int, str], float], menu: Menu, own: Sequence[str]
+) -> Float[NDArray[np.float64], "blocks letters"]:
+    """What each kind is worth at each place, for `Front`: how much the loss rises by it, taken negative.
+
+    The parent's own kind rises by nothing, even where it was measured with noise.
+    """
+    return np.array(
+        [
+            [0.0 if letter == own[place] else -increases[place, letter] for letter in menu.letters]
+            for place in range(menu.num_blocks)
+        ]
+    )
