@@ -24,14 +24,13 @@ STACK = Stack.parse("cpu/torch/fp32/1t")
 MENU = Menu(num_blocks=4, letters=("a", "f", "f1", "i"))
 
 
-@pytest.fixture(scope="module")
-def parent(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
-    """A small model that was trained a little, so that its blocks do something."""
-    folder = tmp_path_factory.mktemp("text")
+def a_config(folder: Path) -> ParConfig:
+    """A small language model on a little text that is written into a folder."""
+    folder.mkdir()
     for number in range(30):
         words = " ".join(f"word{(number * k) % 89}" for k in range(300))
         (folder / f"{number}.txt").write_text(words, encoding="utf-8")
-    config = ParConfig(
+    return ParConfig(
         pattern="interleaved",
         num_blocks=4,
         width=32,
@@ -40,6 +39,12 @@ def parent(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
         data=TextConfig(path=str(folder), tokenizer="bytes"),
         fit=FitConfig(batch=8, optimizer=AdamW(lr=5e-3)),
     )
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory: pytest.TempPathFactory) -> LanguageModel:
+    """A small model that was trained a little, so that its blocks do something."""
+    config = a_config(tmp_path_factory.mktemp("parent") / "text")
     cache = tmp_path_factory.mktemp("cache")
     task = build(config, cache=cache)
     run = Run.create(tmp_path_factory.mktemp("runs"), "parent", {"kind": "run"})

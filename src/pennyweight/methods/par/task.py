@@ -5,7 +5,7 @@ tokenizer, and recall at a distance, which a pattern with little attention loses
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -62,17 +62,16 @@ class LanguageModel(Task):
     def forward(self, batch: Batch, turn: str = "main") -> Losses:
         """Mean cross-entropy in nats per token over ``batch["tokens"]`` [batch, context + 1]."""
         tokens = batch["tokens"]
-        return {"loss": self._nats(tokens[:, :-1], tokens[:, 1:]).mean()}
-
-    def _nats(
-        self, inputs: Int[Tensor, "batch time"], targets: Int[Tensor, "batch time"]
-    ) -> Float[Tensor, "batch time"]:
-        logits = self.model(inputs)
-        nats = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-1, reduction="none")
-        return nats.view(targets.shape)
+        return {"loss": token_nats(self.model(tokens[:, :-1]), tokens[:, 1:]).mean()}
 
     def evaluate(self, split: Literal["validation", "test"]) -> Evaluation:
         """Bits per byte over all documents of a split; the interval resamples documents."""
+        return self.evaluate_model(self.model, split)
+
+    def evaluate_model(
+        self, model: Callable[[Int[Tensor, "batch time"]], Tensor], split: Literal["validation", "test"]
+    ) -> Evaluation:
+        """The same for another model of this text and these tokens: anything that gives logits."""
         if split not in self._windows:
             self._windows[split] = evaluation_windows(self.corpus.splits[split], context=self.config.context)
         windows = self._windows[split]
@@ -82,7 +81,7 @@ class LanguageModel(Task):
             rows = slice(start, start + _EVALUATION_BATCH)
             inputs = torch.from_numpy(windows.inputs[rows]).to(device)
             targets = torch.from_numpy(windows.targets[rows]).to(device)
-            nats[rows] = self._nats(inputs, targets).cpu().numpy()
+            nats[rows] = token_nats(model(inputs), targets).cpu().numpy()
         bits = windows.sum_by_document(nats) / math.log(2)
         estimate = ratio_of_sums(bits, windows.document_bytes.astype(np.float64))
         num_tokens = int((windows.targets >= 0).sum())
@@ -125,6 +124,14 @@ class LanguageModel(Task):
             generator=generator,
         )
         return self.tokenizer.decode(tokens[0].cpu().numpy())
+
+
+def token_nats(
+    logits: Float[Tensor, "batch time vocab"], targets: Int[Tensor, "batch time"]
+) -> Float[Tensor, "batch time"]:
+    """Cross-entropy of each token in nats; 0 where the target is -1."""
+    nats = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-1, reduction="none")
+    return nats.view(targets.shape)
 
 
 def model_config(config: ParConfig, *, vocab_size: int) -> TransformerConfig:

@@ -15,12 +15,12 @@ import torch
 from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from pennyweight.blocks.attention import Attention
 from pennyweight.blocks.pattern import BlockSpec, Pattern
 from pennyweight.blocks.transformer import FeedForward, Transformer, TransformerConfig, build_block
 from pennyweight.methods.par.search.menu import Menu
+from pennyweight.methods.par.task import token_nats
 
 Block = Attention | FeedForward
 _IDENTITY = "i"
@@ -104,9 +104,7 @@ class Substitutes(nn.Module):
                 ahead = states + (added if own else _add(self.find(place, letter), states, rotary))
                 for later in range(place + 1, len(self.own)):
                     ahead = ahead + _add(self.find(later, self.own[later]), ahead, rotary)
-                logits = self.parent.logits(self.parent.norm(ahead)).flatten(0, 1).float()
-                nats = F.cross_entropy(logits, targets.flatten(), ignore_index=-1, reduction="none")
-                found[place, letter] = nats.view(targets.shape)
+                found[place, letter] = token_nats(self.parent.logits(self.parent.norm(ahead)), targets)
         return found
 
     def assemble(self, pattern: Pattern) -> Transformer:
