@@ -134,7 +134,7 @@ def test_the_readme_commands_run(tmp_path: Path) -> None:
     quick = "--set num_blocks=6 --set width=32 --set num_heads=2 --set context=64 --set data.tokenizer=bytes"
     numpy = ["--stack", "cpu/numpy/fp32/1t"]
     small = {
-        "weigh": [*numpy, "--budget", "4s"],
+        "weigh": [*numpy, "--budget", "12s"],
         "lottery": [*numpy, "--stack", "cpu/numpy/fp64/1t", "--size", "8x64", "--budget", "8s"],
         "trace": ["--advice", "1s"],
     }
