@@ -101,10 +101,7 @@ def weigh(
     from pennyweight.verbs import weigh as verb
 
     output = Output("weigh", as_json=json)
-    try:
-        verb.run(output, place(DEFAULT_RUNS), stacks=stacks, budget=budget, out=out, started=started)
-    except KeyboardInterrupt:
-        raise typer.Abort from None  # typer would end with 130 and say nothing
+    verb.run(output, place(DEFAULT_RUNS), stacks=stacks, budget=budget, out=out, started=started)
 
 
 @app.command()
@@ -254,20 +251,16 @@ def lottery(
     started = time.monotonic()
     from pennyweight.verbs import lottery as verb
 
-    output = Output("lottery", as_json=json)
-    try:
-        code = verb.run(
-            output,
-            place(runs),
-            names=names,
-            stacks=stacks,
-            sizes=sizes,
-            tolerance=tolerance,
-            budget=budget,
-            started=started,
-        )
-    except KeyboardInterrupt:
-        raise typer.Abort from None  # typer would end with 130 and say nothing
+    code = verb.run(
+        Output("lottery", as_json=json),
+        place(runs),
+        names=names,
+        stacks=stacks,
+        sizes=sizes,
+        tolerance=tolerance,
+        budget=budget,
+        started=started,
+    )
     if code:
         raise typer.Exit(code)
 
@@ -323,6 +316,8 @@ def main() -> None:
     code = 1
     try:
         code = app(standalone_mode=False) or 0
+        if code == INTERRUPTED:  # what typer makes of Ctrl-C, without a word
+            code = _complain("interrupted", INTERRUPTED)
     except UserError as error:
         code = _complain(error, 2)
     except typer.Exit as error:
