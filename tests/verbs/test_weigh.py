@@ -49,7 +49,7 @@ def test_a_weighing_is_printed_as_tables_and_kept(weighed: Ended, tmp_path: Path
 
 
 def test_for_programs_there_is_one_document_with_whole_tables(machine: None, call: Call) -> None:
-    ended = call("weigh", *STACKS[:2], "--budget", "2s", "--json")
+    ended = call("weigh", *STACKS[:2], "--budget", "6s", "--json")
     assert ended.code == 0, ended.err
     document = json.loads(ended.out)
     assert (document["command"], document["status"]) == ("weigh", "done")

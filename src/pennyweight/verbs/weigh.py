@@ -29,8 +29,8 @@ def run(output: Output, place: Place, *, stacks: Sequence[str], budget: str, out
     make_room(place.cache)
     page_seconds = min(_PAGE_SECONDS, _PAGE_SHARE * asked.seconds) if out else 0.0
     with output.progress() as meter:
-        left = asked.seconds - page_seconds - (time.monotonic() - started)
-        tables = weigh(chosen, seconds=left, report=meter.show)
+        spent = time.monotonic() - started + page_seconds
+        tables = weigh(chosen, seconds=asked.seconds, spent=spent, report=meter.show)
     paths = save_tables(tables, place.cache)
     page = _write_page(tables, Path(out)) if out else ""
     _show(output, tables)

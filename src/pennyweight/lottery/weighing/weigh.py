@@ -109,9 +109,12 @@ def _process(stack: Stack) -> str:
     return str(replace(stack, precision="fp32"))
 
 
-def weigh(stacks: Sequence[Stack], *, seconds: float, report: Report | None = None) -> list[CostTable]:
+def weigh(
+    stacks: Sequence[Stack], *, seconds: float, spent: float = 0.0, report: Report | None = None
+) -> list[CostTable]:
     """Measure the stacks within a total time and return their tables; nothing is written.
 
+    ``spent`` seconds of the total are gone already, or promised to what comes after.
     Raises `UserError` for a stack that this machine has not and for a time that is too short, `WorkFailed` when
     no stack could be measured. What a stack cannot run is absent from its table and named in its notes.
     """
@@ -124,7 +127,7 @@ def weigh(stacks: Sequence[Stack], *, seconds: float, report: Report | None = No
     with _Team(stacks) as team:
         caches = _caches(team, stacks)
         measured, refused = _begin_all(team, _work(stacks, caches), report)
-        left = seconds - _CLOSING_SECONDS - (time.monotonic() - started)
+        left = seconds - spent - _CLOSING_SECONDS - (time.monotonic() - started)
         if (least := least_seconds(measured)) > left:
             raise UserError(
                 f"weigh budget {seconds:g}s",
