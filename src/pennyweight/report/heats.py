@@ -17,15 +17,13 @@ from pennyweight.report.pieces import (
     Notes,
     Piece,
     Prose,
-    Record,
-    Records,
     Section,
     Table,
     drawing,
-    readable,
     section,
     slug,
     titled,
+    whole_document,
 )
 from pennyweight.report.words import duration, level, span, times
 
@@ -69,14 +67,7 @@ def heats_section(folder: Path) -> Section:
             ],
         )
     )
-    whole = Record(
-        anchor=f"record-{anchor}",
-        title="lottery.json",
-        name=folder.name,
-        groups=[],
-        raw=readable(read_document(folder / "lottery.json")),
-    )
-    pieces.append(Records(title="The card", anchor=f"records-{anchor}", records=[whole]))
+    pieces.append(whole_document("The card", folder, "lottery.json", anchor))
     return section(titled(f"Lottery: {told.name}", folder), folder.name, pieces)
 
 

@@ -32,17 +32,15 @@ from pennyweight.report.pieces import (
     Notes,
     Piece,
     Prose,
-    Record,
-    Records,
     Section,
     Table,
     Tile,
     Tiles,
     drawing,
-    readable,
     section,
     slug,
     titled,
+    whole_document,
 )
 from pennyweight.report.words import duration, moment, number, percent, score
 
@@ -67,7 +65,7 @@ def lottery_section(folder: Path) -> Section:
         pieces += [*_flips(card.results, record), *_losses(card, card.results, record, anchor)]
         pieces += [*_surprises(card.results, record), *_elsewhere(card, card.results)]
     pieces += [_ideas(card), *_notes(card), _facts(card)]
-    pieces.append(_records(folder, anchor, record))
+    pieces.append(whole_document("The card", folder, "lottery.json", anchor))
     return section(titled(f"Lottery: {card.name}", folder), folder.name, pieces)
 
 
@@ -293,9 +291,3 @@ def _facts(card: Card) -> Facts:
     if slices:
         items.append(("rounds", f"{number(min(slices))} to {number(max(slices))} for each cell, in another order each"))
     return Facts(title="How it was held", items=items)
-
-
-def _records(folder: Path, anchor: str, record: str) -> Records:
-    document = read_document(folder / "lottery.json")
-    whole = Record(anchor=record[1:], title="lottery.json", name=folder.name, groups=[], raw=readable(document))
-    return Records(title="The card", anchor=f"records-{anchor}", records=[whole])

@@ -16,6 +16,8 @@ from typing import Any, ClassVar
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pennyweight.core.run import read_document
+
 _WIDE, _NARROW = 760, 358
 
 
@@ -227,6 +229,13 @@ def titled(title: str, folder: Path) -> str:
 def receipt_link(run: str) -> str:
     """Link to the receipt of a run, given by its name or its path."""
     return f"#receipt-{slug(run.rpartition('/')[2])}"
+
+
+def whole_document(title: str, folder: Path, name: str, anchor: str) -> Records:
+    """A document of a folder as a piece of its own; numbers link to ``#record-<anchor>``."""
+    raw = readable(read_document(folder / name))
+    whole = Record(anchor=f"record-{anchor}", title=name, name=folder.name, groups=[], raw=raw)
+    return Records(title=title, anchor=f"records-{anchor}", records=[whole])
 
 
 def readable(document: Any) -> str:

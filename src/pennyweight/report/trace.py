@@ -17,17 +17,15 @@ from pennyweight.report.pieces import (
     Listing,
     Notes,
     Piece,
-    Record,
-    Records,
     Section,
     Table,
     Tile,
     Tiles,
     drawing,
-    readable,
     section,
     slug,
     titled,
+    whole_document,
 )
 from pennyweight.report.words import moment, number, percent, score, size, work
 
@@ -64,14 +62,7 @@ def trace_section(folder: Path) -> Section:
     if said:
         pieces.append(Notes(items=said))
     pieces.append(_software(found))
-    whole = Record(
-        anchor=record[1:],
-        title="examination.json",
-        name=folder.name,
-        groups=[],
-        raw=readable(read_document(folder / "examination.json")),
-    )
-    pieces.append(Records(title="The document", anchor=f"records-{anchor}", records=[whole]))
+    pieces.append(whole_document("The document", folder, "examination.json", anchor))
     return section(titled(f"Traced: {Path(found.script).name}", folder), folder.name, pieces)
 
 
