@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from pennyweight.blocks.pattern import Pattern
-from pennyweight.core.cost import Rate
+from pennyweight.core.cost import FIXED, Rate
 from pennyweight.core.errors import UserError
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.weighing import blocks
-from pennyweight.lottery.weighing.blocks import FIXED, block_costs, model_seconds
+from pennyweight.lottery.weighing.blocks import block_costs, model_seconds
 from pennyweight.lottery.weighing.microbench.steps import Step, prepared
 
 STACK = Stack.parse("cpu/torch/fp32/1t")

@@ -204,7 +204,7 @@ class Transformer(nn.Module):
                 x = x + block(x)
                 continue
             if rotary is None:
-                rotary = self.rotary(start, time, device=x.device, dtype=_activation_dtype(x))
+                rotary = self.rotary(start, time, device=x.device, dtype=activation_dtype(x))
             past = None if cache is None else cache.entries[place]
             x = x + block(x, rotary, past=past, start=start)
         if cache is not None:
@@ -254,7 +254,7 @@ def _check_room(cache: Cache, tokens: Tensor) -> None:
         )
 
 
-def _activation_dtype(x: Tensor) -> torch.dtype:
+def activation_dtype(x: Tensor) -> torch.dtype:
     """What a linear layer makes of ``x``: under autocast not the dtype of ``x``."""
     if torch.is_autocast_enabled(x.device.type):
         return torch.get_autocast_dtype(x.device.type)
@@ -280,7 +280,7 @@ def generate(
     if time < 1 or num_tokens < 0 or temperature < 0 or (top_k is not None and top_k < 1):
         given = f"{time} tokens, num_tokens {num_tokens}, temperature {temperature}, top_k {top_k}"
         raise UserError(given, expected="a token to start from, no negative number and a top_k of 1 or more")
-    dtype = _activation_dtype(model.embedding.weight)
+    dtype = activation_dtype(model.embedding.weight)
     cache = model.new_cache(batch, time + num_tokens, dtype=dtype)
     new = tokens
     for _ in range(num_tokens):

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+FIXED = "fixed"
+"""The name under which the cost of a model without blocks stands beside those of its blocks."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:

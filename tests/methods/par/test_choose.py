@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from pennyweight.blocks.pattern import Pattern
 from pennyweight.blocks.transformer import Transformer, TransformerConfig
-from pennyweight.core.cost import Rate
+from pennyweight.core.cost import FIXED, Rate
 from pennyweight.core.errors import UserError
 from pennyweight.methods.par.search.choose import Front
 from pennyweight.methods.par.search.menu import (
-    FIXED,
     LETTERS,
     Limit,
     Menu,

@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from pennyweight.blocks.pattern import Pattern
-from pennyweight.core.cost import Rate
+from pennyweight.core.cost import FIXED, Rate
 from pennyweight.core.errors import UserError
 from pennyweight.core.files import read_cached, write_json
 from pennyweight.core.machine import BusyWatch, this_machine
@@ -24,9 +24,6 @@ from pennyweight.core.stack import Stack
 from pennyweight.lottery.weighing.microbench.steps import Step, Use
 from pennyweight.lottery.weighing.rounds import Series, estimate, measure
 from pennyweight.lottery.weighing.worker import Worker
-
-FIXED = "fixed"
-"""The name under which the cost of a model without blocks stands beside those of its blocks."""
 
 _CHILD = "pennyweight.lottery.weighing.microbench.steps"
 _BASE, _BASE_BLOCKS = "(af)*2", ("a", "a", "f", "f")

@@ -12,12 +12,10 @@ from dataclasses import dataclass, replace
 
 from pennyweight.blocks.pattern import Pattern
 from pennyweight.blocks.transformer import TransformerConfig
-from pennyweight.core.cost import Rate
+from pennyweight.core.cost import FIXED, Rate
 from pennyweight.core.errors import UserError
 
 LETTERS = ("a", "w", "f", "f2", "f1", "i")
-FIXED = "fixed"
-"""Beside the letters in a table of costs: what a model without blocks costs."""
 
 
 @dataclass(frozen=True, kw_only=True)

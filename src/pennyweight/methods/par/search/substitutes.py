@@ -8,7 +8,8 @@ estimate: that blocks' costs add up is not believed but checked on whole models 
 Shape letters: B batch, T time, W width of the model.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from pennyweight.blocks.attention import Attention
 from pennyweight.blocks.pattern import BlockSpec, Pattern
-from pennyweight.blocks.transformer import FeedForward, Transformer, TransformerConfig, build_block
+from pennyweight.blocks.transformer import FeedForward, Transformer, activation_dtype, build_block
 from pennyweight.methods.par.search.menu import Menu
 from pennyweight.methods.par.task import token_nats
 
@@ -73,7 +74,7 @@ class Substitutes(nn.Module):
             scale = added.float().var().clamp_min(1e-12)
             for letter in self.menu.letters:
                 if letter not in (self.own[place], _IDENTITY):
-                    error = _add(self.find(place, letter), states, rotary).float() - added.float()
+                    error = added_by(self.find(place, letter), states, rotary).float() - added.float()
                     errors.append(error.square().mean() / scale)
         return torch.stack(errors).mean() if errors else tokens.new_zeros((), dtype=torch.float32)
 
@@ -82,9 +83,9 @@ class Substitutes(nn.Module):
         """Along the parent: each place, the states before it, and what its block adds to them."""
         model = self.parent
         states: Tensor = model.embedding(tokens)
-        rotary = model.rotary(0, tokens.shape[1], device=states.device, dtype=_working_dtype(states))
+        rotary = model.rotary(0, tokens.shape[1], device=states.device, dtype=activation_dtype(states))
         for place, letter in enumerate(self.own):
-            added = _add(self.find(place, letter), states, rotary)
+            added = added_by(self.find(place, letter), states, rotary)
             with torch.enable_grad():
                 yield place, states, added, rotary
             states = states + added
@@ -101,40 +102,35 @@ class Substitutes(nn.Module):
         for place, states, added, rotary in self._steps(inputs):
             for letter in self.menu.letters:
                 own = letter == self.own[place]
-                ahead = states + (added if own else _add(self.find(place, letter), states, rotary))
+                ahead = states + (added if own else added_by(self.find(place, letter), states, rotary))
                 for later in range(place + 1, len(self.own)):
-                    ahead = ahead + _add(self.find(later, self.own[later]), ahead, rotary)
+                    ahead = ahead + added_by(self.find(later, self.own[later]), ahead, rotary)
                 found[place, letter] = token_nats(self.parent.logits(self.parent.norm(ahead)), targets)
         return found
 
     def assemble(self, pattern: Pattern) -> Transformer:
         """A model of its own with these blocks, parent's and candidates', and nothing of what was not chosen."""
-        model = Transformer(_with_pattern(self.parent.config, pattern))
-        with torch.no_grad():
-            rest = {name: value for name, value in self.parent.state_dict().items() if not name.startswith("blocks.")}
-            model.load_state_dict(rest, strict=False)
-            for place, spec in enumerate(pattern):
-                block = self.find(place, spec.letter)
-                if block is not None:
-                    model.blocks[str(place)].load_state_dict(block.state_dict())
-        return model.to(self.parent.embedding.weight.device)
+        return assembled(self.parent, pattern, self.find)
 
 
-def _with_pattern(config: TransformerConfig, pattern: Pattern) -> TransformerConfig:
-    return TransformerConfig(**{**vars(config), "pattern": pattern})
-
-
-def _add(block: Block | None, states: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
-    """What a block adds to the states."""
+def added_by(block: Block | None, states: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
+    """What a block adds to the states; identity, None, adds nothing."""
     if block is None:
         return torch.zeros_like(states)
     added: Tensor = block(states) if isinstance(block, FeedForward) else block(states, rotary)
     return added
 
 
-def _working_dtype(states: Tensor) -> torch.dtype:
-    device = states.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+@torch.no_grad()
+def assembled(trunk: Transformer, pattern: Pattern, find: Callable[[int, str], Block | None]) -> Transformer:
+    """A model of its own: the trunk's embedding, norm and head, and copies of the blocks found by place and letter."""
+    model = Transformer(replace(trunk.config, pattern=pattern))
+    rest = {name: value for name, value in trunk.state_dict().items() if not name.startswith("blocks.")}
+    model.load_state_dict(rest, strict=False)
+    for place, spec in enumerate(pattern):
+        if (block := find(place, spec.letter)) is not None:
+            model.blocks[str(place)].load_state_dict(block.state_dict())
+    return model.to(trunk.embedding.weight.device)
 
 
 def _begun(parent: Transformer, place: int, letter: str) -> Block:

@@ -17,15 +17,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from pennyweight.blocks.attention import Attention
 from pennyweight.blocks.pattern import Pattern
-from pennyweight.blocks.transformer import FeedForward, Transformer, TransformerConfig
+from pennyweight.blocks.transformer import FeedForward, Transformer, TransformerConfig, activation_dtype
 from pennyweight.core.errors import UserError
 from pennyweight.core.optimizer import AdamW, OptimizerConfig
 from pennyweight.core.task import Batch, Evaluation, Losses, Metric, Source, Task, Turn
 from pennyweight.data.text import TextWindows, TokenSplit
 from pennyweight.methods.par.search.choose import Choice, Front
 from pennyweight.methods.par.search.menu import Limit, Menu
-from pennyweight.methods.par.search.substitutes import spec_of
+from pennyweight.methods.par.search.substitutes import Block, added_by, assembled, spec_of
 from pennyweight.methods.par.task import LanguageModel, token_nats
 
 _IDENTITY = "i"
@@ -75,8 +76,7 @@ class Branches(nn.Module):
         """Logits where each place adds the sum of what its kinds add, weighted. All branches are computed."""
         model = self.trunk
         x: Tensor = model.embedding(tokens)
-        working = torch.get_autocast_dtype(x.device.type) if torch.is_autocast_enabled(x.device.type) else x.dtype
-        rotary = model.rotary(0, tokens.shape[1], device=x.device, dtype=working)
+        rotary = model.rotary(0, tokens.shape[1], device=x.device, dtype=activation_dtype(x))
         for place in range(self.menu.num_blocks):
             x = x + self._mixed(place, x, rotary, weights[place])
         normalised: Tensor = model.norm(x)
@@ -87,18 +87,19 @@ class Branches(nn.Module):
     ) -> Tensor:
         mixed = torch.zeros_like(x)
         for letter, weight in zip(self.menu.letters, weights, strict=True):
-            if letter != _IDENTITY:
-                block = self.blocks[f"{place}_{letter}"]
-                mixed = mixed + weight * (block(x) if isinstance(block, FeedForward) else block(x, rotary))
+            if (block := self.find(place, letter)) is not None:
+                mixed = mixed + weight * added_by(block, x, rotary)
         return mixed
+
+    def find(self, place: int, letter: str) -> Block | None:
+        """The branch of a kind at a place; None for identity."""
+        block = None if letter == _IDENTITY else self.blocks[f"{place}_{letter}"]
+        assert block is None or isinstance(block, Attention | FeedForward)
+        return block
 
     def assemble(self, pattern: Pattern) -> Transformer:
         """A model of its own with one branch at each place, and nothing of the others."""
-        model = Transformer(replace(self.trunk.config, pattern=pattern))
-        model.load_state_dict(self.trunk.state_dict(), strict=False)
-        for place, block in model.blocks.items():
-            block.load_state_dict(self.blocks[f"{place}_{pattern.blocks[int(place)].letter}"].state_dict())
-        return model.to(self.trunk.embedding.weight.device)
+        return assembled(self.trunk, pattern, self.find)
 
 
 class SuperNet(Task):
