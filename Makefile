@@ -36,6 +36,10 @@ docs: $(VENV)/dev
 
 bench: $(VENV)/dev
 	$(BIN)/python benchmarks/step_speed.py
+	$(BIN)/python benchmarks/wavelet_speed.py
+	$(BIN)/python benchmarks/trace_overhead.py
+	$(BIN)/python benchmarks/weigh_repeatability.py repeat
+	$(BIN)/python benchmarks/lottery_repeatability.py
 
 clean:
 	rm -rf $(VENV) site .mypy_cache .ruff_cache

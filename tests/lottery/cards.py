@@ -9,9 +9,10 @@ import numpy as np
 
 from pennyweight.core.cost import CostTable, Rate
 from pennyweight.core.machine import this_machine
-from pennyweight.lottery.holding.card import Card, Cell, Idea, Step, Work
+from pennyweight.lottery.holding.card import Card, Cell, Idea, Work
 from pennyweight.lottery.holding.conclude import make_card
 from pennyweight.lottery.holding.hold import Held
+from pennyweight.lottery.weighing.work import Step
 
 NUMPY, TORCH, JAX = "cpu/numpy/fp32/1t", "cpu/torch/fp32/1t", "cpu/jax/fp32/1t"
 SIZE = "256x1024"

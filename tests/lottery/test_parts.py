@@ -11,10 +11,11 @@ from pennyweight.core.race import Interval
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.devices.catalogue import devices, find_device, limit
 from pennyweight.lottery.holding.board import columns
-from pennyweight.lottery.holding.card import Cell, Loss, Step, Work
+from pennyweight.lottery.holding.card import Cell, Loss, Work
 from pennyweight.lottery.holding.limits import limits_of
 from pennyweight.lottery.holding.outlook import device_seconds, forecasts
-from pennyweight.lottery.holding.parts import limits, losses, predicted_seconds, software_ratios, surprises
+from pennyweight.lottery.holding.parts import limits, losses, software_ratios, surprises
+from pennyweight.lottery.weighing.work import Step, expected_seconds
 from tests.lottery.cards import JAX, NUMPY, SIZE, TORCH, cell, failed, table, work
 
 POSITIVE = st.floats(1e-6, 1e6)
@@ -144,7 +145,7 @@ def test_a_stopped_cell_loses_by_at_least_its_bound() -> None:
 
 def test_a_surprise_is_more_than_twice_or_less_than_half_of_what_the_own_table_foresees() -> None:
     own = table(NUMPY, contraction=1e11)
-    foreseen = predicted_seconds(work(1e9), own)
+    foreseen = expected_seconds(work(1e9).steps, own)
     assert foreseen == pytest.approx(0.01, rel=1e-3)
     times = {"slow": 0.025, "fast": 0.004, "right": 0.019, "none": 0.9}
     cells = [cell(NUMPY, name, time, work=None if name == "none" else work(1e9)) for name, time in times.items()]

@@ -8,28 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pennyweight.arrays.trace.families import Family
 from pennyweight.core.race import Interval
+from pennyweight.lottery.weighing.work import Step
 
 Status = Literal["ok", "wrong", "too slow", "not available", "failed", "lost", "skipped"]
 """``wrong``: beyond the tolerance; ``not available``: the stack lacks what it needs; ``lost``: its process died."""
 
 
 # --- what is measured ---
-
-
-@dataclass(frozen=True, kw_only=True)
-class Step:
-    """A piece of an idea's work: operations of one family in one number format, and the bytes it reads and writes.
-
-    ``matrix`` tells matrix products, which a device's matrix units can take, from all else.
-    """
-
-    family: Family
-    dtype: str
-    operations: float
-    num_bytes: float
-    matrix: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

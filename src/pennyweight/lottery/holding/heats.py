@@ -223,7 +223,7 @@ def _traced(recipe: str, config: Any, stack: Stack, *, cache: Path) -> Work:
     from pennyweight.arrays.trace.context import trace
     from pennyweight.core import randomness, registry
     from pennyweight.core.engine import Engine
-    from pennyweight.lottery.holding.taped import steps_of
+    from pennyweight.lottery.weighing.work import steps_of
 
     method, _ = registry.find_recipe(recipe)
     randomness.seed_all(config.fit.seed)

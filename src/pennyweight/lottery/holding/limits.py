@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from pennyweight.core.cost import CostTable
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.holding.card import Step, Work
+from pennyweight.lottery.holding.card import Work
+from pennyweight.lottery.weighing.work import Step
 
 # Formats that hold all values of a narrower one: what is slow in its own format can be done in these.
 _WIDER = {

@@ -9,16 +9,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 from pennyweight.core.cost import CostTable
-from pennyweight.core.errors import UserError
 from pennyweight.core.race import Interval
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.holding.board import Column, Sample
-from pennyweight.lottery.holding.card import Cell, Loss, Surprise, Work
+from pennyweight.lottery.holding.card import Cell, Loss, Surprise
 from pennyweight.lottery.holding.limits import limits_of
-from pennyweight.lottery.weighing.predict import predict_seconds
+from pennyweight.lottery.weighing.work import expected_seconds
 
 SURPRISING = 2.0
-_IDLE = ("view", "creation")
 
 
 def limits(cells: Sequence[Cell], tables: Sequence[CostTable]) -> dict[tuple[str, str, str], float]:
@@ -107,7 +105,7 @@ def surprises(columns: Sequence[Column], cells: Sequence[Cell], tables: Sequence
         for sample in column.samples:
             work = works[(column.stack, column.size, sample.idea)]
             table = by_stack.get(column.stack)
-            predicted = None if work is None or table is None else predicted_seconds(work, table)
+            predicted = None if work is None or table is None else expected_seconds(work.steps, table)
             if predicted is None or sample.at_least:
                 continue
             factor = sample.value / predicted
@@ -123,17 +121,3 @@ def surprises(columns: Sequence[Column], cells: Sequence[Cell], tables: Sequence
                     )
                 )
     return sorted(found, key=lambda one: -abs(math.log(one.factor)))
-
-
-def predicted_seconds(work: Work, table: CostTable) -> float | None:
-    """What the stack's table expects of the steps, one after the other; None where it has no rate for one."""
-    try:
-        return sum(
-            predict_seconds(
-                table, step.family, step.dtype, operations=step.operations, num_bytes=step.num_bytes, reach=1.0
-            ).value
-            for step in work.steps
-            if step.family not in _IDLE
-        )
-    except UserError:
-        return None

@@ -18,10 +18,9 @@ from pennyweight.arrays.trace.session import Session
 from pennyweight.arrays.trace.tape import Value
 from pennyweight.arrays.trace.words import line_sentence, operation_words
 from pennyweight.core.cost import CostTable
-from pennyweight.core.errors import UserError
 from pennyweight.lottery.tracing.advice.proposals import propose
 from pennyweight.lottery.tracing.advice.trial import Advice, try_all
-from pennyweight.lottery.weighing.predict import predict_seconds
+from pennyweight.lottery.weighing.work import expected_seconds, steps_of
 
 _TIMELINE_POINTS = 400
 _AT_PEAK = 8
@@ -284,7 +283,7 @@ def _lines(look: Look, table: CostTable | None) -> list[Line]:
     lines = []
     for (path, number), ops in sorted(look.by_site.items()):
         runs = look.runs[(path, number)]
-        typical = max(runs[: max(1, len(runs))], key=len)
+        typical = max(runs, key=len)
         indices = [op.index for op in ops]
         main = max(typical, key=lambda op: (op.written, op.broadcasts, op.read))
         lines.append(
@@ -308,33 +307,13 @@ def _lines(look: Look, table: CostTable | None) -> list[Line]:
                 copies=sum(op.kind == "copy" for op in ops),
                 escapes=sum(op.kind == "escape" for op in ops),
                 pulls=sum(op.kind == "pull" for op in ops),
-                expected=_expected(ops, table),
+                expected=None if table is None else expected_seconds(steps_of(ops), table),
                 sentence=line_sentence(typical),
                 picture=_picture(main),
                 sign=operation_words(main),
             )
         )
     return lines
-
-
-def _expected(ops: Sequence[Operation], table: CostTable | None) -> float | None:
-    """Seconds that the weighed stack needs for a line's operations, by the roofline of its cost table."""
-    if table is None:
-        return None
-    alike = Counter(
-        (op.family, op.outs[0].dtype if op.outs else None, op.work.flops or op.work.compare or op.work.index, op.moved)
-        for op in ops
-        if op.kind not in ("view", "source", "pull", "escape")
-    )
-    total = 0.0
-    for (family, kind, amount, moved), times in alike.items():
-        dtype = "float64" if kind is None else str(kind).removeprefix("torch.")
-        try:
-            predicted = predict_seconds(table, family, dtype, operations=amount, num_bytes=moved, reach=1.0)
-        except UserError:
-            return None
-        total += times * predicted.value
-    return total
 
 
 def _picture(op: Operation) -> tuple[Box, ...]:

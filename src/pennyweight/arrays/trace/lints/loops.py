@@ -189,10 +189,11 @@ def escape(look: Look) -> Iterator[Finding]:
             return any(value.size >= 1024 for value in op.ins)
         return op.name in ("tolist", "iterate", "array2string") and bool(op.ins) and op.ins[0].size >= 1024
 
+    leaving = [ops for ops in grouped(look, leaves).values() if len(ops) >= 3]
+    looped = {look.operations[i].where[:2] for found in loop(look) for i in found.operations} if leaving else set()
     whole = wall(look, look.tape.inside)
-    for ops in grouped(look, leaves).values():
-        looped = {op.where[:2] for finding in loop(look) for op in (look.operations[i] for i in finding.operations)}
-        if len(ops) < 3 or _near(ops[0], looped) or _gap(look, ops) < SHARE * whole:
+    for ops in leaving:
+        if _near(ops[0], looped) or _gap(look, ops) < SHARE * whole:
             continue
         name = _PYTHON.get(ops[0].name, ops[0].name)
         value = max(ops[0].ins, key=lambda v: v.size)

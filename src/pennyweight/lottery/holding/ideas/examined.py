@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from pennyweight.arrays.trace.operations import Tape
 from pennyweight.core.errors import UserError
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.holding.card import Step, Work
+from pennyweight.lottery.holding.card import Work
 from pennyweight.lottery.holding.ideas import script as scripts
 from pennyweight.lottery.holding.ideas.functions import FunctionJob, allowed, cast, compare
 from pennyweight.lottery.holding.ideas.script import ScriptFailed
-from pennyweight.lottery.holding.taped import steps_of
 from pennyweight.lottery.weighing.microbench.benchmarks import DTYPES, ITEMSIZE
+from pennyweight.lottery.weighing.work import Step, steps_of
 
 _SHOWN = "fp32"
 

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from pennyweight.core.errors import UserError
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.holding.card import Idea, Step, Work
+from pennyweight.lottery.holding.card import Idea, Work
 from pennyweight.lottery.holding.ideas.runnable import Arrays, NotAvailable, Runnable
 from pennyweight.lottery.weighing.microbench.benchmarks import DTYPES, ITEMSIZE
+from pennyweight.lottery.weighing.work import Step
 
 NAME = "layer"
 BLOCKS, RANK_SHARE = 8, 16
