@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from pennyweight.blocks.attention import Attention, KeysValues, Rotary, attend, attend_window, rotate
+from pennyweight.blocks.attention import Attention, KeysValues, Rotary, Surroundings, attend, attend_window, rotate
 from pennyweight.blocks.pattern import Pattern
 from pennyweight.blocks.transformer import Transformer, TransformerConfig, generate
 from pennyweight.core.errors import UserError
@@ -442,4 +442,4 @@ def test_attention_block_returns_what_to_add() -> None:
     block = Attention(16, 2)
     torch.nn.init.zeros_(block.out.weight)
     tables = Rotary(8)(0, 5, device=torch.device("cpu"), dtype=torch.float32)
-    assert block(torch.randn(1, 5, 16), tables).abs().max() == 0
+    assert block(torch.randn(1, 5, 16), Surroundings(rotary=tables)).abs().max() == 0

@@ -1,4 +1,4 @@
-"""Causal attention, full or windowed, with rotary positions (2104.09864) and a cache of keys and values.
+"""Attention, causal or to both sides, full or windowed, with rotary positions (2104.09864) and a cache.
 
 Shape letters: B batch, T time (queries), S source (keys), H heads, D width of a head, W width of the model.
 Inside this module queries, keys and values are [B, T, H, D], as the projection leaves them; only the cache
@@ -72,7 +72,7 @@ def attend(
     k: Float[Tensor, "batch source heads head_width"],
     v: Float[Tensor, "batch source heads head_width"],
     *,
-    mask: Bool[Tensor, "time source"] | None = None,
+    mask: Bool[Tensor, "time source"] | Bool[Tensor, "any_batch 1 any_time source"] | None = None,
     causal: bool = False,
 ) -> Float[Tensor, "batch time heads head_width"]:
     """Softmax attention: causal (as many queries as keys), under a mask, or of everything to everything."""
@@ -110,6 +110,63 @@ def attend_window(
     queries = q[:, size:].reshape(batch * later, size, heads, width)
     rest = attend(queries, _pairs(k, size), _pairs(v, size), mask=mask)
     return torch.cat([first, rest.reshape(batch, later * size, heads, width)], 1)[:, :time]
+
+
+def sides(window: int) -> tuple[int, int]:
+    """How far a window reaches to the left and to the right: ``window`` positions with the query's own.
+
+    An even window reaches one position further to the left.
+
+    >>> sides(1), sides(2), sides(5)
+    ((0, 0), (1, 0), (2, 2))
+    """
+    return window // 2, (window - 1) // 2
+
+
+def attend_around(
+    q: Float[Tensor, "batch time heads head_width"],
+    k: Float[Tensor, "batch time heads head_width"],
+    v: Float[Tensor, "batch time heads head_width"],
+    *,
+    window: int | None = None,
+    visible: Bool[Tensor, "batch time"] | None = None,
+) -> Float[Tensor, "batch time heads head_width"]:
+    """Attention of each position to those on both of its sides, of which only the ``visible`` ones are seen.
+
+    With a window each sees what ``sides`` says, in time that grows with T, not with T squared. A query that may see
+    nothing gets zeros.
+    """
+    if window is None:
+        return attend(q, k, v) if visible is None else _attend_seen(q, k, v, visible[:, None, None])
+    batch, time, heads, width = q.shape
+    left, right = sides(window)
+    size = max(window, _SMALLEST_CHUNK)
+    chunks = -(-time // size)
+    if chunks == 1:
+        near = torch.ones(time, time, dtype=torch.bool, device=q.device).triu(-left).tril(right)[None, None]
+        return _attend_seen(q, k, v, near if visible is None else near & visible[:, None, None])
+    seen = q.new_ones(batch, time, dtype=torch.bool) if visible is None else visible
+
+    def chunked(x: Tensor) -> Tensor:
+        """[B, 1 + chunks + 1, size, ...] with nothing before the first and after the last."""
+        padded = F.pad(x, (0, 0) * (x.ndim - 2) + (size, (chunks + 1) * size - time))
+        return padded.view(batch, chunks + 2, size, *x.shape[2:])
+
+    def spans(x: Tensor) -> Tensor:
+        """Each chunk between the neighbours that its queries reach: [B chunks, left + size + right, ...]."""
+        x = chunked(x)
+        return torch.cat([x[:, :-2, size - left :], x[:, 1:-1], x[:, 2:, :right]], 2).flatten(0, 1)
+
+    near = torch.ones(size, left + size + right, dtype=torch.bool, device=q.device).triu().tril(left + right)
+    queries = chunked(q)[:, 1:-1].flatten(0, 1)
+    mixed = _attend_seen(queries, spans(k), spans(v), (near & spans(seen)[:, None])[:, None])
+    return mixed.reshape(batch, chunks * size, heads, width)[:, :time]
+
+
+def _attend_seen(q: Tensor, k: Tensor, v: Tensor, mask: Bool[Tensor, "any_batch 1 any_time source"]) -> Tensor:
+    """Attention under a mask, of which some rows may be empty: zeros there, where kernels may give NaN."""
+    empty = ~mask.any(-1, keepdim=True)
+    return attend(q, k, v, mask=mask | empty).masked_fill(empty.transpose(1, 2), 0.0)
 
 
 # Measured on two CPU cores: chunks of 16 take 1.7 times as long as chunks of 32 in bfloat16.
@@ -166,36 +223,50 @@ class KeysValues:
         return known(self.keys), known(self.values)
 
 
-class Attention(nn.Module):
-    """A pre-norm block of causal self-attention; it returns what is to be added to its input.
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a block is told beside the states: the tables of their positions, and which of them may be seen.
 
-    ``window`` limits each position to the last ``window`` positions, its own included.
+    ``start`` is the position of the first state; ``visible`` is None where all of them may be seen.
     """
 
-    def __init__(self, width: int, num_heads: int, *, window: int | None = None) -> None:
+    rotary: tuple[Float[Tensor, "time 1 head_width"], Float[Tensor, "time 1 head_width"]]
+    visible: Bool[Tensor, "batch time"] | None = None
+    start: int = 0
+
+
+class Attention(nn.Module):
+    """A pre-norm block of self-attention; it returns what is to be added to its input.
+
+    ``window`` limits each position to the last ``window`` positions, its own included, or, where attention is not
+    ``causal``, to as many around it (``sides``).
+    """
+
+    def __init__(self, width: int, num_heads: int, *, window: int | None = None, causal: bool = True) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.window = window
+        self.causal = causal
         self.norm = nn.RMSNorm(width, eps=1e-6)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(
-        self,
-        x: Float[Tensor, "batch time width"],
-        rotary: tuple[Float[Tensor, "time 1 head_width"], Float[Tensor, "time 1 head_width"]],
-        *,
-        past: KeysValues | None = None,
-        start: int = 0,
+        self, x: Float[Tensor, "batch time width"], around: Surroundings, *, past: KeysValues | None = None
     ) -> Float[Tensor, "batch time width"]:
-        """Attend within ``x`` and, with a ``past``, to the ``start`` positions before it, and remember ``x``."""
+        """Attend within ``x`` and, with a ``past``, to the positions before ``around.start``, and remember ``x``."""
         batch, time, width = x.shape
         # One split instead of three keeps the backward pass to one concatenation.
         qk, v = torch.split(self.qkv(self.norm(x)), [2 * width, width], -1)
-        qk = rotate(qk.view(batch, time, 2 * self.num_heads, -1), *rotary)
+        qk = rotate(qk.view(batch, time, 2 * self.num_heads, -1), *around.rotary)
         q, k = torch.split(qk, self.num_heads, 2)
         v = v.view(batch, time, self.num_heads, -1)
-        y = self._attend(q, k, v) if past is None else self._attend_past(q, k, v, past, start)
+        if past is not None:
+            y = self._attend_past(q, k, v, past, around.start)
+        elif self.causal:
+            y = self._attend(q, k, v)
+        else:
+            y = attend_around(q, k, v, window=self.window, visible=around.visible)
         mixed: Tensor = self.out(y.flatten(2))
         return mixed
 

@@ -1,4 +1,6 @@
-"""A decoder transformer built from a ``Pattern``, which knows its own parameters, FLOPs and cache bytes.
+"""A transformer built from a ``Pattern``, which knows its own parameters, FLOPs and cache bytes.
+
+Causal it is a decoder, which writes; otherwise an encoder, whose positions see both of their sides.
 
 Pre-norm, rotary positions, squared ReLU (Primer, 2109.08668), no biases. A block that a pattern leaves out
 costs nothing: no parameters, no operation, no cache.
@@ -16,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from pennyweight.blocks.attention import Attention, KeysValues, Rotary
+from pennyweight.blocks.attention import Attention, KeysValues, Rotary, Surroundings, sides
 from pennyweight.blocks.pattern import BlockSpec, Pattern
 from pennyweight.core.errors import UserError
 
@@ -27,7 +29,8 @@ class TransformerConfig:
 
     ``width`` is a multiple of ``num_heads`` with an even quotient (rotary positions turn pairs). ``window``
     is how many positions a windowed block sees, the query's own included. ``tied`` reads the words out
-    with the matrix that embeds them.
+    with the matrix that embeds them. Without ``causal`` each position sees those after it as well; ``padding`` is
+    then a token whose positions nobody sees.
     """
 
     vocab_size: int
@@ -37,6 +40,8 @@ class TransformerConfig:
     window: int = 128
     rope_base: float = 10000.0
     tied: bool = True
+    causal: bool = True
+    padding: int | None = None
 
     def __post_init__(self) -> None:
         if min(self.vocab_size, self.width, self.num_heads, self.window) < 1:
@@ -45,6 +50,9 @@ class TransformerConfig:
         if self.width % (2 * self.num_heads):
             given = f"width {self.width} for {self.num_heads} heads"
             raise UserError(given, expected=f"a multiple of {2 * self.num_heads}")
+        if self.padding is not None and (self.causal or not 0 <= self.padding < self.vocab_size):
+            given = f"padding {self.padding} for {self.vocab_size} tokens" + (", causal" if self.causal else "")
+            raise UserError(given, expected="one of the tokens, and no causal attention")
 
     @property
     def num_parameters(self) -> int:
@@ -57,21 +65,32 @@ class TransformerConfig:
         return self.width + sum(self._norm_size(spec) + self._matrix_size(spec) for spec in self.pattern)
 
     def cache_bytes(self, batch: int, length: int, itemsize: int) -> int:
-        """The bytes of a cache for ``length`` positions whose numbers take ``itemsize`` bytes each."""
+        """The bytes of a cache for ``length`` positions whose numbers take ``itemsize`` bytes each.
+
+        None where attention is not causal: a later position changes all states before it.
+        """
+        if not self.causal:
+            return 0
         slots = sum(min(length, self._reach(spec, length)) for spec in self.pattern)
         return 2 * batch * slots * self.width * itemsize
 
     def flops(self, batch: int, time: int) -> int:
         """The FLOPs of one forward pass, logits included: 2 for each multiply-add of a matrix product.
 
-        Attention counts the pairs that a query may see, T(T+1)/2 of them when it is full, for the scores
-        and again for the values. Norms, activations, softmax and rotation are left out.
+        Attention counts the pairs that a query may see, when it is full T(T+1)/2 of them, or T*T where it is not
+        causal, for the scores and again for the values; padding counts as if it were seen. Norms, activations, softmax
+        and rotation are left out.
         """
         pairs = sum(self._pairs(spec, time) for spec in self.pattern)
         return 2 * batch * (time * self._matrices + 2 * pairs * self.width)
 
     def decode_flops(self, context: int) -> int:
-        """The FLOPs of one more token, with a cache, where it sees ``context`` positions with its own."""
+        """The FLOPs of one more token, with a cache, where it sees ``context`` positions with its own.
+
+        UserError where attention is not causal.
+        """
+        if not self.causal:
+            raise UserError("decoding with attention to both sides", expected="a causal transformer")
         seen = sum(min(context, self._reach(spec, context)) for spec in self.pattern)
         return 2 * (self._matrices + 2 * seen * self.width)
 
@@ -93,8 +112,18 @@ class TransformerConfig:
         return {"attention": length, "window": min(length, self.window)}.get(spec.kind, 0)
 
     def _pairs(self, spec: BlockSpec, time: int) -> int:
-        reach = self._reach(spec, time)
-        return reach * (reach + 1) // 2 + (time - reach) * reach
+        """How many pairs of a query and a position that it sees there are among ``time`` positions."""
+        if spec.kind not in ("attention", "window"):
+            return 0
+        whole = time if spec.kind == "attention" else self.window
+        left, right = (whole - 1, 0) if self.causal else sides(whole) if spec.kind == "window" else (whole, whole)
+        return time + _steps_inside(left, time) + _steps_inside(right, time)
+
+
+def _steps_inside(reach: int, time: int) -> int:
+    """How many of ``reach`` positions to one side lie inside the text, summed over its ``time`` positions."""
+    full = min(reach, time - 1)
+    return full * (full + 1) // 2 + (time - 1 - full) * full
 
 
 @dataclass(kw_only=True)
@@ -128,21 +157,38 @@ class FeedForward(nn.Module):
         return added
 
 
-def build_block(spec: BlockSpec, config: TransformerConfig) -> Attention | FeedForward | None:
+Block = Attention | FeedForward
+
+
+def build_block(spec: BlockSpec, config: TransformerConfig) -> Block | None:
     """The module for one block of a pattern; none for identity."""
     match spec.kind:
         case "attention":
-            return Attention(config.width, config.num_heads)
+            return Attention(config.width, config.num_heads, causal=config.causal)
         case "window":
-            return Attention(config.width, config.num_heads, window=config.window)
+            return Attention(config.width, config.num_heads, window=config.window, causal=config.causal)
         case "feedforward":
             return FeedForward(config.width, spec.expansion)
         case "identity":
             return None
 
 
+def added_by(
+    block: Block | None,
+    states: Float[Tensor, "batch time width"],
+    around: Surroundings,
+    *,
+    past: KeysValues | None = None,
+) -> Float[Tensor, "batch time width"]:
+    """What a block adds to the states, with ``Transformer.begin``'s surroundings; identity, None, adds nothing."""
+    if block is None:
+        return torch.zeros_like(states)
+    added: Tensor = block(states) if isinstance(block, FeedForward) else block(states, around, past=past)
+    return added
+
+
 class Transformer(nn.Module):
-    """A causal language model with the blocks of ``config.pattern``.
+    """A language model, causal or not, with the blocks of ``config.pattern``.
 
     ``blocks`` holds a module for each block that does something, under its place in the pattern.
     """
@@ -169,15 +215,18 @@ class Transformer(nn.Module):
             # Each block starts by adding nothing, so that depth does not matter to the first steps.
             nn.init.zeros_(block.out.weight)
 
-    def _live_blocks(self) -> Iterator[tuple[int, Attention | FeedForward]]:
+    def _live_blocks(self) -> Iterator[tuple[int, Block]]:
         for place, block in self.blocks.items():
-            assert isinstance(block, Attention | FeedForward)
+            assert isinstance(block, Block)
             yield int(place), block
 
     def forward(
         self, tokens: Int[Tensor, "batch time"], cache: Cache | None = None
     ) -> Float[Tensor, "batch time vocab"]:
-        """The logits of each position's next token. For ``cache`` see ``hidden``."""
+        """The logits of each position's next token, or of its own where attention is not causal.
+
+        For ``cache`` see ``hidden``.
+        """
         return self.logits(self.hidden(tokens, cache))
 
     def hidden(
@@ -194,21 +243,21 @@ class Transformer(nn.Module):
         with nullcontext() if cache is None else torch.no_grad():
             return self._hidden(tokens, cache)
 
+    def begin(
+        self, tokens: Int[Tensor, "batch time"], *, start: int = 0
+    ) -> tuple[Float[Tensor, "batch time width"], Surroundings]:
+        """The states before the first block, and what every block is told beside them (``added_by``)."""
+        states: Tensor = self.embedding(tokens)
+        rotary = self.rotary(start, tokens.shape[1], device=states.device, dtype=activation_dtype(states))
+        visible = None if self.config.padding is None else tokens != self.config.padding
+        return states, Surroundings(rotary=rotary, visible=visible, start=start)
+
     def _hidden(self, tokens: Tensor, cache: Cache | None) -> Tensor:
-        time = tokens.shape[1]
-        start = 0 if cache is None else cache.length
-        x: Tensor = self.embedding(tokens)
-        rotary: tuple[Tensor, Tensor] | None = None
+        x, around = self.begin(tokens, start=0 if cache is None else cache.length)
         for place, block in self._live_blocks():
-            if isinstance(block, FeedForward):
-                x = x + block(x)
-                continue
-            if rotary is None:
-                rotary = self.rotary(start, time, device=x.device, dtype=activation_dtype(x))
-            past = None if cache is None else cache.entries[place]
-            x = x + block(x, rotary, past=past, start=start)
+            x = x + added_by(block, x, around, past=None if cache is None else cache.entries.get(place))
         if cache is not None:
-            cache.length += time
+            cache.length += tokens.shape[1]
         normalised: Tensor = self.norm(x)
         return normalised
 
@@ -226,8 +275,10 @@ class Transformer(nn.Module):
     ) -> Cache:
         """An empty cache for ``batch`` sequences of at most ``max_length`` positions; dtype and device as the weights.
 
-        Under autocast give its dtype, or every step converts the whole cache.
+        Under autocast give its dtype, or every step converts the whole cache. ValueError without causal attention.
         """
+        if not self.config.causal:
+            raise ValueError("a cache for attention to both sides: expected a causal transformer")
         if batch < 1 or max_length < 1:
             raise ValueError(f"a cache for {batch} sequences of {max_length} positions: expected 1 or more")
         weight = self.embedding.weight

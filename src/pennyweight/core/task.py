@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -78,7 +78,7 @@ class Task(nn.Module):
     restores those and nothing else of the task.
     """
 
-    metric: ClassVar[Metric]
+    metric: Metric
 
     def source(self, stream: str, *, seed: int) -> Source:
         """The examples of a stream ("train" unless a turn names another), in an order that ``seed`` decides."""

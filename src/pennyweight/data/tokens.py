@@ -199,6 +199,24 @@ class TokenSplit:
         return int(self.document_bytes.sum())
 
 
+def divided(split: TokenSplit, share: float) -> tuple[TokenSplit, TokenSplit]:
+    """The documents of a split in two parts, the second with about ``share`` of them; UserError for fewer than two."""
+    if split.num_documents < 2:
+        raise UserError(f"{split.num_documents} training documents", expected="two or more, to search with")
+    first = min(split.num_documents - 1, max(1, round((1 - share) * split.num_documents)))
+    border = int(split.starts[first])
+    return (
+        TokenSplit(
+            tokens=split.tokens[:border], starts=split.starts[:first], document_bytes=split.document_bytes[:first]
+        ),
+        TokenSplit(
+            tokens=split.tokens[border:],
+            starts=split.starts[first:] - border,
+            document_bytes=split.document_bytes[first:],
+        ),
+    )
+
+
 class TextWindows:
     """Training windows by number: sample n is the same window whoever asks, in whatever order.
 

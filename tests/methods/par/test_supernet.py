@@ -16,8 +16,9 @@ from pennyweight.core.engine import Engine
 from pennyweight.core.errors import UserError
 from pennyweight.core.fit import Trainer, fit
 from pennyweight.core.run import Run
+from pennyweight.data.text import divided
 from pennyweight.methods.par.search.menu import Limit, Prices
-from pennyweight.methods.par.search.supernet import Branches, SuperNet, SuperNetConfig, divided
+from pennyweight.methods.par.search.supernet import Branches, SuperNet, SuperNetConfig
 from pennyweight.methods.par.task import LanguageModel, build
 from tests.methods.par.test_scoring import MENU, STACK, a_config
 
@@ -30,7 +31,7 @@ def language(tmp_path: Path) -> LanguageModel:
 
 
 def test_with_all_weight_on_one_branch_it_is_the_model_with_that_block(language: LanguageModel) -> None:
-    branches = Branches(language.model.config, MENU)
+    branches = Branches(language, MENU)
     for parameter in branches.blocks.parameters():
         nn.init.normal_(parameter, std=0.2)
     tokens = torch.randint(200, (2, 20), generator=torch.Generator().manual_seed(0))
@@ -39,19 +40,18 @@ def test_with_all_weight_on_one_branch_it_is_the_model_with_that_block(language:
         numbers = torch.tensor([MENU.letters.index(spec.letter) for spec in pattern])
         single = branches.assemble(pattern)
         torch.testing.assert_close(
-            branches(tokens, F.one_hot(numbers, len(MENU.letters)).float()), single(tokens), rtol=1e-4, atol=1e-5
+            branches(tokens, F.one_hot(numbers, len(MENU.letters)).float()), single.hidden(tokens), rtol=1e-4, atol=1e-5
         )
         assert sum(p.numel() for p in single.parameters()) == single.config.num_parameters
 
 
 def test_a_half_of_each_adds_half_of_each(language: LanguageModel) -> None:
-    branches = Branches(language.model.config, MENU)
+    branches = Branches(language, MENU)
     for parameter in branches.blocks.parameters():
         nn.init.normal_(parameter, std=0.2)
-    x = torch.randn(2, 5, 32)
-    rotary = branches.trunk.rotary(0, 5, device=x.device, dtype=x.dtype)
-    mixed = branches._mixed(1, x, rotary, torch.tensor([0.5, 0.25, 0.0, 0.25]))
-    torch.testing.assert_close(mixed, 0.5 * branches.blocks["1_a"](x, rotary) + 0.25 * branches.blocks["1_f"](x))
+    x, around = branches.trunk.begin(torch.randint(200, (2, 5)))
+    mixed = branches._mixed(1, x, around, torch.tensor([0.5, 0.25, 0.0, 0.25]))
+    torch.testing.assert_close(mixed, 0.5 * branches.blocks["1_a"](x, around) + 0.25 * branches.blocks["1_f"](x))
 
 
 def test_the_architecture_learns_in_its_own_turn_and_pays_beyond_the_limit(language: LanguageModel) -> None:
@@ -69,6 +69,14 @@ def test_the_architecture_learns_in_its_own_turn_and_pays_beyond_the_limit(langu
     assert search.architecture.grad is not None
     within = SuperNet(language, MENU, replace(limit, most=9.0))
     assert within(batch, "architecture")["beyond"].item() == 0
+
+
+def test_its_heads_learn_and_its_parents_stay(language: LanguageModel) -> None:
+    search = SuperNet(language, MENU, Limit(prices=PRICES, most=9.0))
+    search({"tokens": torch.randint(200, (2, 20))}, "weights")["loss"].backward()
+    assert search.task.model.embedding.weight.grad is not None
+    assert language.model.embedding.weight.grad is None
+    assert search.metric == language.metric
 
 
 def test_the_temperature_falls_by_equal_factors_once_the_architecture_learns(language: LanguageModel) -> None:

@@ -5,37 +5,37 @@ tokenizer, and recall at a distance, which a pattern with little attention loses
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.nn import functional as F
+from numpy.typing import NDArray
+from torch import Tensor
 
 from pennyweight.arrays.statistics import ratio_of_sums
 from pennyweight.blocks.transformer import Transformer, TransformerConfig, generate
 from pennyweight.core.errors import UserError
-from pennyweight.core.task import Batch, Evaluation, Losses, Metric, Source, Task
+from pennyweight.core.task import Batch, Evaluation, Metric, Source
 from pennyweight.data.floors import floors
 from pennyweight.data.text import (
     EvaluationWindows,
     TextCorpus,
     TextWindows,
     Tokenizer,
+    divided,
     evaluation_windows,
     load_tokenizer,
     open_text,
 )
 from pennyweight.methods.par.config import ParConfig
+from pennyweight.methods.par.text import Read, Split, TextTask, token_nats
 
-_EVALUATION_BATCH = 32
 _SNIPPET = 16
 
 
-class LanguageModel(Task):
+class LanguageModel(TextTask):
     """A decoder that predicts the next token of a text; judged in bits per byte on held-out documents."""
 
     metric = Metric(name="bits per byte", unit="bits/byte", better="lower")
@@ -59,29 +59,47 @@ class LanguageModel(Task):
         """Training windows of ``context + 1`` tokens."""
         return TextWindows(self.corpus.splits["train"], context=self.config.context, seed=seed)
 
-    def forward(self, batch: Batch, turn: str = "main") -> Losses:
-        """Mean cross-entropy in nats per token over ``batch["tokens"]`` [batch, context + 1]."""
-        tokens = batch["tokens"]
-        return {"loss": token_nats(self.model(tokens[:, :-1]), tokens[:, 1:]).mean()}
+    def parts(self, share: float, *, seed: int) -> tuple[Source, Source]:
+        """Windows of the first documents and of the rest."""
+        first, second = divided(self.corpus.splits["train"], share)
+        return (
+            TextWindows(first, context=self.config.context, seed=seed),
+            TextWindows(second, context=self.config.context, seed=seed),
+        )
 
-    def evaluate(self, split: Literal["validation", "test"]) -> Evaluation:
-        """Bits per byte over all documents of a split; the interval resamples documents."""
-        return self.evaluate_model(self.model, split)
+    def tokens(self, batch: Batch) -> Int[Tensor, "batch context"]:
+        """All but the last of ``batch["tokens"]`` [batch, context + 1]."""
+        return batch["tokens"][:, :-1]
 
-    def evaluate_model(
-        self, model: Callable[[Int[Tensor, "batch time"]], Tensor], split: Literal["validation", "test"]
-    ) -> Evaluation:
-        """The same for another model of this text and these tokens: anything that gives logits."""
+    def nats(
+        self, states: Float[Tensor, "batch context width"], batch: Batch
+    ) -> tuple[Float[Tensor, " batch"], Float[Tensor, " batch"]]:
+        """Cross-entropy of the next tokens; of held-out samples ``batch["targets"]`` tells padding by -1."""
+        targets = batch["targets"] if "targets" in batch else batch["tokens"][:, 1:]
+        nats = token_nats(self.model.logits(states), targets)
+        return nats.sum(1), (targets >= 0).sum(1).to(nats.dtype)
+
+    def examples(self, split: Split) -> Mapping[str, NDArray[np.generic]]:
+        """Windows in which every token of the split is a target once."""
+        windows = self._held_out(split)
+        # What stands under a target of -1 is read by nobody.
+        last = np.maximum(windows.targets[:, -1:], 0)
+        return {"tokens": np.concatenate([windows.inputs, last], axis=1), "targets": windows.targets}
+
+    def _held_out(self, split: Split) -> EvaluationWindows:
         if split not in self._windows:
             self._windows[split] = evaluation_windows(self.corpus.splits[split], context=self.config.context)
-        windows = self._windows[split]
-        device = self.model.embedding.weight.device
-        nats = np.zeros(windows.targets.shape, np.float64)
-        for start in range(0, len(nats), _EVALUATION_BATCH):
-            rows = slice(start, start + _EVALUATION_BATCH)
-            inputs = torch.from_numpy(windows.inputs[rows]).to(device)
-            targets = torch.from_numpy(windows.targets[rows]).to(device)
-            nats[rows] = token_nats(model(inputs), targets).cpu().numpy()
+        return self._windows[split]
+
+    def evaluate_states(self, read: Read, split: Split) -> Evaluation:
+        """Bits per byte over all documents of a split; the interval resamples documents."""
+        windows = self._held_out(split)
+        nats = np.concatenate(
+            [
+                token_nats(self.model.logits(read(self.tokens(batch))), batch["targets"]).double().cpu().numpy()
+                for batch in self.held_out(split)
+            ]
+        )
         bits = windows.sum_by_document(nats) / math.log(2)
         estimate = ratio_of_sums(bits, windows.document_bytes.astype(np.float64))
         num_tokens = int((windows.targets >= 0).sum())
@@ -100,10 +118,6 @@ class LanguageModel(Task):
     def data_receipt(self) -> Mapping[str, str]:
         """Name, SHA-256 and split rule of the text."""
         return {"name": self.corpus.name, "sha256": self.corpus.sha256, "split": self.corpus.split_rule}
-
-    def shard_units(self) -> Sequence[nn.Module]:
-        """The blocks that hold weights."""
-        return list(self.model.blocks.values())
 
     def save_assets(self, folder: Path) -> None:
         """The tokenizer, so that the model writes text without its corpus."""
@@ -124,14 +138,6 @@ class LanguageModel(Task):
             generator=generator,
         )
         return self.tokenizer.decode(tokens[0].cpu().numpy())
-
-
-def token_nats(
-    logits: Float[Tensor, "batch time vocab"], targets: Int[Tensor, "batch time"]
-) -> Float[Tensor, "batch time"]:
-    """Cross-entropy of each token in nats; 0 where the target is -1."""
-    nats = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-1, reduction="none")
-    return nats.view(targets.shape)
 
 
 def model_config(config: ParConfig, *, vocab_size: int) -> TransformerConfig:

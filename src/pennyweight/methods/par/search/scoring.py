@@ -1,48 +1,55 @@
-"""The task of scoring blocks: train the substitutes of a trained language model, then measure each in its place.
+"""The task of scoring blocks: train the substitutes of a trained model, then measure each in its place.
 
 A task like any other, so that a budget, checkpoints, resuming and a receipt are those of every run.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
-import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
 
 from pennyweight.arrays.statistics import ratio_of_sums
 from pennyweight.core.optimizer import OptimizerConfig
 from pennyweight.core.task import Batch, Evaluation, Losses, Metric, Source, Task, Turn
-from pennyweight.data.text import evaluation_windows
 from pennyweight.methods.par.search.menu import Menu
 from pennyweight.methods.par.search.substitutes import Substitutes
-from pennyweight.methods.par.task import LanguageModel
+from pennyweight.methods.par.text import Split, TextTask
 
-_BATCH = 16
+Nats = Float[NDArray[np.float64], " samples"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Increase:
+    """What one substitute adds to the loss, in nats per prediction, with its standard error over samples."""
+
+    value: float
+    error: float
 
 
 class BlockScoring(Task):
     """Substitutes for every block of a trained model; judged by what one of them adds to its held-out loss.
 
-    ``num_windows`` are the held-out windows that each substitute is measured on.
+    Each substitute is measured on ``num_windows`` held-out samples, while training goes on on ``validation_windows``.
     """
 
-    metric = Metric(name="loss that a substitute adds", unit="nats/token", better="lower")
+    metric = Metric(name="loss that a substitute adds", unit="nats/prediction", better="lower")
 
-    def __init__(self, parent: LanguageModel, menu: Menu, *, num_windows: int = 64) -> None:
+    def __init__(self, parent: TextTask, menu: Menu, *, num_windows: int = 64, validation_windows: int = 8) -> None:
         super().__init__()
-        self.substitutes = Substitutes(parent.model, menu)
+        self.substitutes = Substitutes(parent, menu)
         self.num_windows = num_windows
-        self._language = [parent]  # in a list: its weights are the substitutes' parent's already
+        self.validation_windows = validation_windows
 
     @property
-    def language(self) -> LanguageModel:
-        """The language model whose blocks are scored."""
-        return self._language[0]
+    def parent(self) -> TextTask:
+        """The task whose transformer's blocks are scored."""
+        return self.substitutes.parent
 
     def source(self, stream: str, *, seed: int) -> Source:
-        """The parent's own training windows."""
-        return self.language.source(stream, seed=seed)
+        """The parent's own training examples."""
+        return self.parent.source(stream, seed=seed)
 
     def turns(self, optimizer: OptimizerConfig) -> tuple[Turn, ...]:
         """One turn, over the substitutes alone."""
@@ -50,41 +57,51 @@ class BlockScoring(Task):
 
     def forward(self, batch: Batch, turn: str = "main") -> Losses:
         """How far the substitutes are from adding what the parent's blocks add (`Substitutes.forward`)."""
-        return {"loss": self.substitutes(batch["tokens"][:, :-1])}
+        return {"loss": self.substitutes(self.parent.tokens(batch))}
 
-    def evaluate(self, split: Literal["validation", "test"]) -> Evaluation:
+    def evaluate(self, split: Split) -> Evaluation:
         """The mean over substitutes of the loss that each adds; of each by itself in ``details``, as ``"w at 3"``."""
-        nats, counts = self._measure(split)
-        own = self.substitutes.own
-        parent = nats[0, own[0]]
-        added = {key: each - parent for key, each in nats.items() if key[1] != own[key[0]]}
+        added, counts = self._added(split, self.validation_windows if split == "validation" else self.num_windows)
         whole = ratio_of_sums(np.mean([*added.values()], axis=0), counts)
+        each = {key: _increase(nats, counts) for key, nats in added.items()}
         return Evaluation(
             value=whole.value,
             low=whole.low,
             high=whole.high,
             interval=f"95 % bootstrap over {len(counts)} windows",
-            details={
-                f"{letter} at {place}": float(more.sum() / counts.sum()) for (place, letter), more in added.items()
-            },
+            details={f"{letter} at {place}": one.value for (place, letter), one in each.items()},
         )
 
-    def _measure(
-        self, split: Literal["validation", "test"]
-    ) -> tuple[dict[tuple[int, str], NDArray[np.float64]], NDArray[np.float64]]:
-        """Nats of each held-out window with each block replaced, by place and letter, and the tokens of each."""
-        windows = evaluation_windows(self.language.corpus.splits[split], context=self.language.config.context)
-        device = self.substitutes.parent.embedding.weight.device
-        chosen = np.linspace(0, len(windows.inputs) - 1, min(self.num_windows, len(windows.inputs))).astype(int)
-        found: dict[tuple[int, str], list[NDArray[np.float64]]] = {}
-        for start in range(0, len(chosen), _BATCH):
-            rows = chosen[start : start + _BATCH]
-            inputs = torch.from_numpy(windows.inputs[rows]).to(device)
-            targets = torch.from_numpy(windows.targets[rows]).to(device)
-            for key, nats in self.substitutes.nats_of_each(inputs, targets).items():
-                found.setdefault(key, []).append(nats.sum(1).double().cpu().numpy())
-        counts = (windows.targets[chosen] >= 0).sum(1).astype(np.float64)
-        return {key: np.concatenate(parts) for key, parts in found.items()}, counts
+    def measure(self, split: Split, num_windows: int) -> dict[tuple[int, str], Increase]:
+        """What each substitute adds on so many held-out samples, by place and letter.
+
+        A choice is made by the validation split, or the test split would no longer judge it.
+        """
+        added, counts = self._added(split, num_windows)
+        return {key: _increase(nats, counts) for key, nats in added.items()}
+
+    def _added(self, split: Split, num_windows: int) -> tuple[dict[tuple[int, str], Nats], Nats]:
+        """Nats that each substitute adds to each held-out sample, and the predictions of each sample."""
+        found: dict[tuple[int, str], list[Nats]] = {}
+        counts: list[Nats] = []
+        own = self.substitutes.own
+        for batch in self.parent.held_out(split, num_samples=num_windows):
+            nats, of_batch = self.substitutes.nats_of_each(batch)
+            counts.append(of_batch.double().cpu().numpy())
+            for (place, letter), each in nats.items():
+                if letter != own[place]:
+                    more = each.double() - nats[place, own[place]].double()
+                    found.setdefault((place, letter), []).append(more.cpu().numpy())
+        return {key: np.concatenate(parts) for key, parts in found.items()}, np.concatenate(counts)
+
+
+def _increase(added: Nats, counts: Nats) -> Increase:
+    """Sum over sum, and its standard error by the residuals of the samples (Cochran 1977, section 6.4)."""
+    value = float(added.sum() / counts.sum())
+    number = len(added)
+    residuals = added - value * counts
+    error = np.sqrt((residuals**2).sum() * number / (number - 1)) / counts.sum() if number > 1 else np.inf
+    return Increase(value=value, error=float(error))
 
 
 def increases(details: Mapping[str, float]) -> dict[tuple[int, str], float]:

@@ -17,13 +17,13 @@ from jaxtyping import Float, Int
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pennyweight.blocks.attention import Attention
+from pennyweight.blocks.attention import Attention, Surroundings
 from pennyweight.blocks.pattern import BlockSpec, Pattern
-from pennyweight.blocks.transformer import FeedForward, Transformer, activation_dtype, build_block
+from pennyweight.blocks.transformer import Block, FeedForward, Transformer, added_by, build_block
+from pennyweight.core.task import Batch
 from pennyweight.methods.par.search.menu import Menu
-from pennyweight.methods.par.task import token_nats
+from pennyweight.methods.par.text import TextTask
 
-Block = Attention | FeedForward
 _IDENTITY = "i"
 
 
@@ -33,19 +33,20 @@ def spec_of(letter: str) -> BlockSpec:
 
 
 class Substitutes(nn.Module):
-    """A trained parent, frozen, and for each place a candidate of every other kind on the menu.
+    """A trained parent task, frozen, and for each place a candidate of every other kind on the menu.
 
     A window begins with the weights of the attention that it replaces, a narrower feed-forward block with the parent's
     neurons of the largest weights; any other kind begins by adding nothing. Identity needs no weights.
     """
 
-    def __init__(self, parent: Transformer, menu: Menu) -> None:
+    def __init__(self, parent: TextTask, menu: Menu) -> None:
         super().__init__()
-        self.parent = parent.requires_grad_(False)
+        self.parent = parent
+        parent.requires_grad_(False)
         self.menu = menu
-        self.own = tuple(spec.letter for spec in parent.config.pattern)
+        self.own = tuple(spec.letter for spec in parent.model.config.pattern)
         made = {
-            self._key(place, letter): _begun(parent, place, letter)
+            self._key(place, letter): _begun(parent.model, place, letter)
             for place in range(len(self.own))
             for letter in menu.letters
             if letter not in (self.own[place], _IDENTITY)
@@ -60,8 +61,9 @@ class Substitutes(nn.Module):
         """The block of a kind at a place: the parent's own, a candidate, or None for identity."""
         if letter == _IDENTITY:
             return None
-        block = self.parent.blocks[str(place)] if letter == self.own[place] else self.blocks[self._key(place, letter)]
-        assert isinstance(block, Attention | FeedForward)
+        own = letter == self.own[place]
+        block = self.parent.model.blocks[str(place)] if own else self.blocks[self._key(place, letter)]
+        assert isinstance(block, Block)
         return block
 
     def forward(self, tokens: Int[Tensor, "batch time"]) -> Float[Tensor, ""]:
@@ -70,55 +72,47 @@ class Substitutes(nn.Module):
         1 is what adding nothing, or rather the mean, would give.
         """
         errors = []
-        for place, states, added, rotary in self._steps(tokens):
+        for place, states, added, around in self._steps(tokens):
             scale = added.float().var().clamp_min(1e-12)
             for letter in self.menu.letters:
                 if letter not in (self.own[place], _IDENTITY):
-                    error = added_by(self.find(place, letter), states, rotary).float() - added.float()
+                    error = added_by(self.find(place, letter), states, around).float() - added.float()
                     errors.append(error.square().mean() / scale)
         return torch.stack(errors).mean() if errors else tokens.new_zeros((), dtype=torch.float32)
 
     @torch.no_grad()
-    def _steps(self, tokens: Int[Tensor, "batch time"]) -> Iterator[tuple[int, Tensor, Tensor, tuple[Tensor, Tensor]]]:
+    def _steps(self, tokens: Int[Tensor, "batch time"]) -> Iterator[tuple[int, Tensor, Tensor, Surroundings]]:
         """Along the parent: each place, the states before it, and what its block adds to them."""
-        model = self.parent
-        states: Tensor = model.embedding(tokens)
-        rotary = model.rotary(0, tokens.shape[1], device=states.device, dtype=activation_dtype(states))
+        states, around = self.parent.model.begin(tokens)
         for place, letter in enumerate(self.own):
-            added = added_by(self.find(place, letter), states, rotary)
+            added = added_by(self.find(place, letter), states, around)
             with torch.enable_grad():
-                yield place, states, added, rotary
+                yield place, states, added, around
             states = states + added
 
     @torch.no_grad()
     def nats_of_each(
-        self, inputs: Int[Tensor, "batch time"], targets: Int[Tensor, "batch time"]
-    ) -> dict[tuple[int, str], Float[Tensor, "batch time"]]:
-        """Cross-entropy of each token, targets of -1 left out as 0, with one block replaced: by place and letter.
+        self, batch: Batch
+    ) -> tuple[dict[tuple[int, str], Float[Tensor, " batch"]], Float[Tensor, " batch"]]:
+        """The summed loss of each sample with one block replaced, by place and letter, and its number of predictions.
 
-        The parent's own letter at a place is there too, with the parent's own cross-entropy.
+        The parent's own letter at a place is there too, with the parent's own loss.
         """
-        found: dict[tuple[int, str], Tensor] = {}
-        for place, states, added, rotary in self._steps(inputs):
+        model, tokens = self.parent.model, self.parent.tokens(batch)
+        own, counts = self.parent.nats(model.hidden(tokens), batch)
+        found = dict.fromkeys(enumerate(self.own), own)
+        for place, states, _, around in self._steps(tokens):
             for letter in self.menu.letters:
-                own = letter == self.own[place]
-                ahead = states + (added if own else added_by(self.find(place, letter), states, rotary))
-                for later in range(place + 1, len(self.own)):
-                    ahead = ahead + added_by(self.find(later, self.own[later]), ahead, rotary)
-                found[place, letter] = token_nats(self.parent.logits(self.parent.norm(ahead)), targets)
-        return found
+                if letter != self.own[place]:
+                    ahead = states + added_by(self.find(place, letter), states, around)
+                    for later in range(place + 1, len(self.own)):
+                        ahead = ahead + added_by(self.find(later, self.own[later]), ahead, around)
+                    found[place, letter], _ = self.parent.nats(model.norm(ahead), batch)
+        return found, counts
 
     def assemble(self, pattern: Pattern) -> Transformer:
         """A model of its own with these blocks, parent's and candidates', and nothing of what was not chosen."""
-        return assembled(self.parent, pattern, self.find)
-
-
-def added_by(block: Block | None, states: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
-    """What a block adds to the states; identity, None, adds nothing."""
-    if block is None:
-        return torch.zeros_like(states)
-    added: Tensor = block(states) if isinstance(block, FeedForward) else block(states, rotary)
-    return added
+        return assembled(self.parent.model, pattern, self.find)
 
 
 @torch.no_grad()

@@ -10,24 +10,22 @@ but the likeliest pattern that keeps the limit.
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pennyweight.blocks.attention import Attention
+from pennyweight.blocks.attention import Surroundings
 from pennyweight.blocks.pattern import Pattern
-from pennyweight.blocks.transformer import FeedForward, Transformer, TransformerConfig, activation_dtype
+from pennyweight.blocks.transformer import Block, Transformer, added_by
 from pennyweight.core.errors import UserError
 from pennyweight.core.optimizer import AdamW, OptimizerConfig
-from pennyweight.core.task import Batch, Evaluation, Losses, Metric, Source, Task, Turn
-from pennyweight.data.text import TextWindows, TokenSplit
+from pennyweight.core.task import Batch, Evaluation, Losses, Source, Task, Turn
 from pennyweight.methods.par.search.choose import Choice, Front
 from pennyweight.methods.par.search.menu import Limit, Menu
-from pennyweight.methods.par.search.substitutes import Block, added_by, assembled, spec_of
-from pennyweight.methods.par.task import LanguageModel, token_nats
+from pennyweight.methods.par.search.substitutes import assembled, spec_of
+from pennyweight.methods.par.text import Split, TextTask
 
 _IDENTITY = "i"
 
@@ -57,12 +55,14 @@ class SuperNetConfig:
 
 
 class Branches(nn.Module):
-    """A transformer with every kind of block of a menu at every place."""
+    """A transformer with every kind of block of a menu at every place, and the heads of the task that it learns."""
 
-    def __init__(self, config: TransformerConfig, menu: Menu) -> None:
+    def __init__(self, parent: TextTask, menu: Menu) -> None:
         super().__init__()
         self.menu = menu
-        self.trunk = Transformer(replace(config, pattern=Pattern.parse(f"{_IDENTITY}*{menu.num_blocks}")))
+        config = parent.model.config
+        trunk = Transformer(replace(config, pattern=Pattern.parse(f"{_IDENTITY}*{menu.num_blocks}")))
+        self.task = parent.placed(trunk.to(parent.device))
         self.blocks = nn.ModuleDict()
         for letter in menu.letters:
             # Begun as a whole model's blocks are, with that many blocks.
@@ -70,31 +70,32 @@ class Branches(nn.Module):
             for place, block in whole.blocks.items():
                 self.blocks[f"{place}_{letter}"] = block
 
+    @property
+    def trunk(self) -> Transformer:
+        """Embedding, final norm and head."""
+        return self.task.model
+
     def forward(
         self, tokens: Int[Tensor, "batch time"], weights: Float[Tensor, "blocks letters"]
-    ) -> Float[Tensor, "batch time vocab"]:
-        """Logits where each place adds the sum of what its kinds add, weighted. All branches are computed."""
-        model = self.trunk
-        x: Tensor = model.embedding(tokens)
-        rotary = model.rotary(0, tokens.shape[1], device=x.device, dtype=activation_dtype(x))
+    ) -> Float[Tensor, "batch time width"]:
+        """Normalised states where each place adds the sum of what its kinds add, weighted. All are computed."""
+        x, around = self.trunk.begin(tokens)
         for place in range(self.menu.num_blocks):
-            x = x + self._mixed(place, x, rotary, weights[place])
-        normalised: Tensor = model.norm(x)
-        return model.logits(normalised)
+            x = x + self._mixed(place, x, around, weights[place])
+        normalised: Tensor = self.trunk.norm(x)
+        return normalised
 
-    def _mixed(
-        self, place: int, x: Tensor, rotary: tuple[Tensor, Tensor], weights: Float[Tensor, " letters"]
-    ) -> Tensor:
+    def _mixed(self, place: int, x: Tensor, around: Surroundings, weights: Float[Tensor, " letters"]) -> Tensor:
         mixed = torch.zeros_like(x)
         for letter, weight in zip(self.menu.letters, weights, strict=True):
             if (block := self.find(place, letter)) is not None:
-                mixed = mixed + weight * added_by(block, x, rotary)
+                mixed = mixed + weight * added_by(block, x, around)
         return mixed
 
     def find(self, place: int, letter: str) -> Block | None:
         """The branch of a kind at a place; None for identity."""
         block = None if letter == _IDENTITY else self.blocks[f"{place}_{letter}"]
-        assert block is None or isinstance(block, Attention | FeedForward)
+        assert block is None or isinstance(block, Block)
         return block
 
     def assemble(self, pattern: Pattern) -> Transformer:
@@ -103,31 +104,31 @@ class Branches(nn.Module):
 
 
 class SuperNet(Task):
-    """The search as a task: judged by the bits per byte of the model that would be extracted now."""
+    """The search as a task: judged, as its parent is, by the model that would be extracted now.
 
-    metric = Metric(name="bits per byte", unit="bits/byte", better="lower")
+    ``parent`` gives the text, the size and the heads; its own transformer is not used.
+    """
 
-    def __init__(self, language: LanguageModel, menu: Menu, limit: Limit, config: SuperNetConfig | None = None) -> None:
+    def __init__(self, parent: TextTask, menu: Menu, limit: Limit, config: SuperNetConfig | None = None) -> None:
         super().__init__()
+        self.metric = parent.metric
         self.menu, self.limit, self.config = menu, limit, config or SuperNetConfig()
-        self.network = Branches(language.model.config, menu)
+        self.network = Branches(parent, menu)
         self.architecture = nn.Parameter(torch.zeros(menu.num_blocks, len(menu.letters)))
         self.register_buffer("temperature", torch.tensor(self.config.first))
         self.register_buffer("_prices", torch.tensor([limit.prices.blocks[letter] for letter in menu.letters]))
-        self._language = [language]  # in a list: its model is no part of this one
 
     temperature: Tensor
     _prices: Tensor
 
     @property
-    def language(self) -> LanguageModel:
-        """The language model whose text and tokens are used; its own network is not."""
-        return self._language[0]
+    def task(self) -> TextTask:
+        """The parent's task, with this network's embedding, norm and heads."""
+        return self.network.task
 
     def source(self, stream: str, *, seed: int) -> Source:
-        """Windows of the documents of one side: of the blocks' weights (``"train"``) or of the architecture."""
-        parts = divided(self.language.corpus.splits["train"], self.config.share)
-        return TextWindows(parts[stream == "architecture"], context=self.language.config.context, seed=seed)
+        """Documents of one side: of the blocks' weights (``"train"``) or of the architecture."""
+        return self.task.parts(self.config.share, seed=seed)[stream == "architecture"]
 
     def turns(self, optimizer: OptimizerConfig) -> tuple[Turn, ...]:
         """First the weights of all branches; from ``freeze`` on the architecture as well."""
@@ -143,12 +144,12 @@ class SuperNet(Task):
         )
 
     def forward(self, batch: Batch, turn: str = "weights") -> Losses:
-        """Mean nats per token with drawn branches; for the architecture also the hinge on the expected latency."""
-        tokens = batch["tokens"]
+        """Mean nats per prediction with drawn branches; for the architecture also the hinge on the expected latency."""
         learning = turn == "architecture"
         logits = self.architecture if learning else self.architecture.detach()
         weights = F.gumbel_softmax(logits.float(), tau=float(self.temperature), dim=-1)
-        nats = token_nats(self.network(tokens[:, :-1], weights), tokens[:, 1:]).mean()
+        sums, counts = self.task.nats(self.network(self.task.tokens(batch), weights), batch)
+        nats = sums.sum() / counts.sum()
         if not learning:
             return {"loss": nats}
         beyond = self.config.hinge * F.relu(self.expected_cost() / self.limit.most - 1)
@@ -176,35 +177,17 @@ class SuperNet(Task):
         letters = [self.menu.letters[k] for k in self.architecture.argmax(-1).tolist()]
         return Pattern(tuple(map(spec_of, letters)))
 
-    def evaluate(self, split: Literal["validation", "test"]) -> Evaluation:
-        """Bits per byte of the extracted model, and beside it what its being made single costs against the mixture."""
-        single = self.language.evaluate_model(self.network.assemble(self.choose().pattern), split)
+    def evaluate(self, split: Split) -> Evaluation:
+        """The extracted model in the parent's metric, and beside it what its being made single costs."""
+        single = self.task.evaluate_states(self.network.assemble(self.choose().pattern).hidden, split)
         chances = self.architecture.float().softmax(-1)
-        mixed = self.language.evaluate_model(lambda tokens: self.network(tokens, chances), split).value
+        mixed = self.task.evaluate_states(lambda tokens: self.network(tokens, chances), split).value
         surest = chances.amax(-1)
         details = {
-            "mixture, bits per byte": mixed,
+            f"mixture, {self.metric.name}": mixed,
             "gap of being made single": single.value - mixed,
             "expected cost over the limit": float(self.expected_cost()) / self.limit.most,
             "least chance of a chosen kind": float(surest.min()),
             "temperature": float(self.temperature),
         }
         return replace(single, details={**single.details, **details})
-
-
-def divided(split: TokenSplit, share: float) -> tuple[TokenSplit, TokenSplit]:
-    """The documents of a split in two parts, the second with about ``share`` of them; UserError for fewer than two."""
-    if split.num_documents < 2:
-        raise UserError(f"{split.num_documents} training documents", expected="two or more, to search with")
-    first = min(split.num_documents - 1, max(1, round((1 - share) * split.num_documents)))
-    border = int(split.starts[first])
-    return (
-        TokenSplit(
-            tokens=split.tokens[:border], starts=split.starts[:first], document_bytes=split.document_bytes[:first]
-        ),
-        TokenSplit(
-            tokens=split.tokens[border:],
-            starts=split.starts[first:] - border,
-            document_bytes=split.document_bytes[first:],
-        ),
-    )
