@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from pennyweight.core.errors import UserError, WorkFailed
+from pennyweight.data import reading, splitting
 from pennyweight.data import text as text_module
 from pennyweight.data import tokens as tokens_module
 from pennyweight.data.text import (
@@ -100,7 +101,7 @@ def test_no_document_is_in_two_splits_even_when_files_repeat(tmp_path, cache):
 def test_three_documents_are_enough_for_three_splits_whatever_the_hash(number, salt, test, validation):
     documents = [text_module._Document(identity=f"{salt}-{i}".encode(), content=b"%d" % i) for i in range(number)]
     splits, _ = text_module._by_hash(documents, {"test": test, "validation": validation})
-    scores = {split: [text_module._unit_hash(d.identity) for d in part] for split, part in splits.items()}
+    scores = {split: [splitting._unit_hash(d.identity) for d in part] for split, part in splits.items()}
     assert all(scores.values())
     assert max(scores["test"]) < min(scores["validation"])
     assert max(scores["validation"]) < min(scores["train"])
@@ -281,7 +282,7 @@ def test_an_unreadable_file_is_named(folder, cache, monkeypatch):
         raise PermissionError(13, "Permission denied", "that file")
 
     # By a stand-in: file modes do not stop the administrator's account that tests may run under.
-    monkeypatch.setattr(text_module, "open", denied, raising=False)
+    monkeypatch.setattr(reading, "open", denied, raising=False)
     with pytest.raises(UserError, match=r"/\d+\.txt cannot be read: Permission denied"):
         open_text(replace(BYTES, path=str(folder)), cache=cache)
     monkeypatch.setattr(text_module, "sha256_file", denied)

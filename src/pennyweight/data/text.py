@@ -4,11 +4,9 @@ Splits are by document, never by chunk, so that a test text shares no document w
 (tokens, tokenizer) is kept in a cache that is checked whenever it is opened.
 """
 
-import difflib
 import fcntl
 import hashlib
 import json
-import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,9 +17,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pennyweight.core.errors import UserError, WorkFailed, did_you_mean
+from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.files import folder_atomic, sha256_file, write_json
 from pennyweight.data.builtin import standard_library_documents, standard_library_name
+from pennyweight.data.reading import is_parquet, nearest_name, read_file, text_column, walk_folder
+from pennyweight.data.splitting import by_hash
 from pennyweight.data.tokens import (
     BpeTokenizer,
     ByteTokenizer,
@@ -178,7 +178,7 @@ def _require_sound(config: TextConfig) -> None:
 
 def _find_source(config: TextConfig) -> _Source:
     path = Path(config.path).expanduser() if config.path else None
-    tabular = path is not None and path.is_file() and _is_parquet(path)
+    tabular = path is not None and path.is_file() and is_parquet(path)
     if config.column and not tabular:
         raise UserError(
             f"column {config.column!r} for {config.path or 'the built-in text'}",
@@ -189,56 +189,21 @@ def _find_source(config: TextConfig) -> _Source:
         pairs = ((name.encode(), content) for name, content in standard_library_documents())
         return _in_memory(standard_library_name(), pairs, "files", "give a text of your own with --data PATH")
     if path.is_dir():
-        return _in_memory(path.resolve().name, _folder(path), f"files in {path}", "add text files to the folder")
+        return _in_memory(path.resolve().name, walk_folder(path), f"files in {path}", "add text files to the folder")
     if tabular:
         return _parquet(path, config.column)
     if path.is_file():
         return _in_memory(
             path.name,
-            _blocks(_read(path)),
+            _blocks(read_file(path)),
             f"blocks of {_BLOCK_BYTES} bytes or more in {path}",
             "separate the parts by blank lines, or give a folder of text files",
         )
     raise UserError(
         f"no text at {path}" if not path.exists() else f"{path} is not a file or a folder",
         expected="a folder, a text file or a Parquet file",
-        hint=_near(path),
+        hint=nearest_name(path),
     )
-
-
-def _near(path: Path) -> str:
-    try:
-        near = difflib.get_close_matches(path.name, os.listdir(path.parent), n=1)
-    except OSError:
-        near = []
-    return f"did you mean {near[0]}?" if near else "check the path"
-
-
-def _read(path: Path, most: int = -1) -> bytes:
-    """A file's first ``most`` bytes, or all (-1), but only the start of one that is binary, however huge."""
-    try:
-        with open(path, "rb") as file:
-            start = file.read(1 << 16 if most < 0 else most)
-            return start if most >= 0 or b"\0" in start else start + file.read()
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be read: {error.strerror}", hint="change its permissions or leave it out"
-        ) from error
-
-
-def _folder(root: Path) -> Iterator[tuple[bytes, bytes]]:
-    """(relative POSIX path, content) of every regular file that is not hidden, in order of path."""
-
-    def refuse(error: OSError) -> None:
-        raise UserError(f"folder {error.filename} cannot be read: {error.strerror}") from error
-
-    found = []
-    for folder, inner, files in os.walk(root, onerror=refuse):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        found += [Path(folder, name) for name in files if not name.startswith(".")]
-    for path in sorted(found, key=lambda path: path.relative_to(root).as_posix()):
-        if path.is_file():
-            yield os.fsencode(path.relative_to(root).as_posix()), _read(path)
 
 
 def _blocks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -291,10 +256,6 @@ def _unfit(content: bytes | None) -> str:
 # --- Parquet ---
 
 
-def _is_parquet(path: Path) -> bool:
-    return path.suffix.lower() == ".parquet" or _read(path, most=4) == b"PAR1"
-
-
 def _parquet(path: Path, column: str) -> _Source:
     """A row is a document, known by its text; NAME-train brings NAME-validation and NAME-test along."""
     siblings = {}
@@ -307,7 +268,7 @@ def _parquet(path: Path, column: str) -> _Source:
         skipped = Counter[str]()
         read_in = {}
         for split, file in {"train": path, **siblings}.items():
-            read_in[split], left_out = _only_text((text or b"", text) for text in _rows(file, column))
+            read_in[split], left_out = _only_text((text or b"", text) for text in text_column(file, column))
             skipped += left_out
         return _Found(rest=read_in.pop("train"), given=read_in, skipped=skipped)
 
@@ -322,37 +283,6 @@ def _parquet(path: Path, column: str) -> _Source:
         hint="give a table with a document in each row",
         read=read,
     )
-
-
-def _rows(path: Path, column: str) -> list[bytes | None]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        with pq.ParquetFile(path) as table:
-            schema = table.schema_arrow
-            strings = [field.name for field in schema if _holds_text(field.type)]
-            chosen = column or ("text" if "text" in strings else strings[0] if len(strings) == 1 else "")
-            if chosen not in strings:
-                listed = ", ".join(f"{field.name} ({field.type})" for field in schema)
-                raise UserError(
-                    f"column {column!r} in {path}" if column else f"{path} with {len(strings)} columns of text",
-                    expected="a column of strings" if column else "a column 'text', or one column of strings",
-                    hint=f"columns: {listed}" + (f"; {did_you_mean(column, strings)}" if column and strings else ""),
-                )
-            texts = table.read(columns=[chosen]).column(chosen)
-            rows: list[bytes | None] = texts.cast(pa.large_string()).cast(pa.large_binary()).to_pylist()
-            return rows
-    except (pa.ArrowException, OSError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"{path} cannot be read as Parquet: {first_line}", expected="a whole Parquet file") from error
-
-
-def _holds_text(kind: Any) -> bool:
-    import pyarrow as pa
-
-    inner = kind.value_type if pa.types.is_dictionary(kind) else kind
-    return bool(pa.types.is_string(inner) or pa.types.is_large_string(inner) or pa.types.is_string_view(inner))
 
 
 # --- splitting ---
@@ -412,31 +342,12 @@ def _require_documents(
 def _by_hash(
     documents: Sequence[_Document], fractions: Mapping[str, float]
 ) -> tuple[dict[str, list[_Document]], list[str]]:
-    """Cut documents, ranked by the hash of their id, at the fractions; the rest is train.
-
-    Returns the splits, each in the order of ``documents``, and those whose share the hash left empty (or that
-    left too little for the next): the nearest document in rank takes the place.
-    """
-    scores = np.array([_unit_hash(document.identity) for document in documents])
-    order = np.argsort(scores, kind="stable")
-    label = np.full(len(documents), "train", dtype="<U10")
-    clamped, edge, low = [], 0.0, 0
-    for number, (split, fraction) in enumerate(fractions.items()):
-        edge += fraction
-        asked = int(np.count_nonzero(scores < edge))
-        cut = min(max(asked, low + 1), len(documents) - len(fractions) + number)
-        if cut != asked:
-            clamped.append(split)
-        label[order[low:cut]] = split
-        low = cut
+    """The documents of each split, in their order, and the splits of which `by_hash` says that they were filled up."""
+    labels, clamped = by_hash([document.identity for document in documents], fractions)
     splits: dict[str, list[_Document]] = {split: [] for split in ("train", *fractions)}
-    for document, split in zip(documents, label.tolist(), strict=True):
+    for document, split in zip(documents, labels, strict=True):
         splits[split].append(document)
     return splits, clamped
-
-
-def _unit_hash(identity: bytes) -> float:
-    return int.from_bytes(hashlib.blake2b(identity, digest_size=8).digest(), "big") / 2**64
 
 
 def _capped(documents: list[bytes], limit: int) -> list[bytes]:

@@ -4,24 +4,27 @@ The training source is a pure function from a sample's number to its window, so 
 integer and any process can ask for any part of any batch (data-parallel runs, exact resume).
 """
 
+import hashlib
 import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import tokenizers
 from jaxtyping import Float, Float64, Int64, Integer, UInt
 from tokenizers import decoders, models, pre_tokenizers, trainers
 
-from pennyweight.core.errors import UserError
+from pennyweight.core.errors import UserError, WorkFailed
 from pennyweight.core.files import write_atomic
 
 # Hugging Face's encodings take some hundred bytes a token while they live; pieces and groups bound that.
 _PIECE_CHARACTERS = 1 << 20
 _GROUP_CHARACTERS = 1 << 22
+_TRAINING_BYTES = 20_000_000  # merges of a small vocabulary settle long before this
 
 
 class Tokenizer(ABC):
@@ -55,6 +58,10 @@ class Tokenizer(ABC):
         """The bytes that ids stand for; a separator stands for none. IndexError for an id out of range."""
         listed = ids.tolist() if isinstance(ids, np.ndarray) else ids
         return b"".join(map(self._bytes_of.__getitem__, listed))
+
+    def byte_lengths(self, ids: Integer[np.ndarray, "tokens"]) -> Int64[np.ndarray, "tokens"]:
+        """How many bytes of text each id stands for."""
+        return np.array([len(self._bytes_of[number]) for number in ids.tolist()], np.int64)
 
     def decode(self, ids: Iterable[int] | Integer[np.ndarray, "tokens"]) -> str:
         """The text of ids; bytes that are not UTF-8 (a sample cut inside a character) become U+FFFD."""
@@ -140,6 +147,38 @@ def load_tokenizer(path: Path) -> Tokenizer:
         raise UserError(f"tokenizer {path} cannot be read: {error.strerror}") from error
     except Exception as error:  # the Rust library raises bare Exception on a bad document
         raise UserError(f"tokenizer {path} is damaged: {error}", expected="a file written by save()") from error
+
+
+def cached_tokenizer(
+    documents: Sequence[bytes], *, kind: Literal["bytes", "bpe"], vocab_size: int, cache: Path
+) -> Tokenizer:
+    """A tokenizer of a kind; one that is learnt on the first 20 MB of the documents is kept in ``cache``."""
+    if kind == "bytes":
+        return ByteTokenizer()
+    if vocab_size < 257:
+        raise UserError(
+            f"vocab_size {vocab_size}", expected="at least 257 (a separator and 256 bytes)", hint="try 1024"
+        )
+    digest = hashlib.sha256(f"bpe {vocab_size}".encode())
+    learnt_on, total = [], 0
+    for document in documents:
+        digest.update(len(document).to_bytes(8, "big") + document)
+        learnt_on.append(document)
+        total += len(document)
+        if total >= _TRAINING_BYTES:
+            break
+    path = cache / "tokenizers" / f"{digest.hexdigest()[:24]}.json"
+    if path.is_file():
+        try:
+            return load_tokenizer(path)
+        except UserError:
+            pass  # damaged: learnt again
+    learnt = train_bpe(learnt_on, vocab_size=vocab_size)
+    try:
+        learnt.save(path)
+    except OSError as error:
+        raise WorkFailed(f"the cache {path.parent} cannot be written: {error.strerror}; choose another") from error
+    return learnt
 
 
 def _byte_values() -> dict[str, int]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pennyweight.arrays.statistics import ratio_of_sums
-from pennyweight.blocks.transformer import Transformer, TransformerConfig, generate
+from pennyweight.blocks.transformer import Transformer, generate
 from pennyweight.core.errors import UserError
 from pennyweight.core.task import Batch, Evaluation, Metric, Source
 from pennyweight.data.floors import floors
@@ -29,8 +29,9 @@ from pennyweight.data.text import (
     load_tokenizer,
     open_text,
 )
-from pennyweight.methods.par.config import ParConfig
-from pennyweight.methods.par.text import Read, Split, TextTask, token_nats
+from pennyweight.methods.par import classifier, encoder
+from pennyweight.methods.par.config import ClassifierConfig, EncoderConfig, ParConfig
+from pennyweight.methods.par.text import Read, Split, TextTask, model_config, token_nats
 
 _SNIPPET = 16
 
@@ -44,7 +45,7 @@ class LanguageModel(TextTask):
         super().__init__()
         self.config = config
         self.tokenizer = tokenizer
-        self.model = Transformer(model_config(config, vocab_size=tokenizer.vocab_size))
+        self.model = Transformer(model_config(config, vocab_size=tokenizer.vocab_size, causal=True))
         self._corpus = corpus
         self._windows: dict[str, EvaluationWindows] = {}
 
@@ -140,18 +141,18 @@ class LanguageModel(TextTask):
         return self.tokenizer.decode(tokens[0].cpu().numpy())
 
 
-def model_config(config: ParConfig, *, vocab_size: int) -> TransformerConfig:
-    """The network of a recipe."""
-    return TransformerConfig(
-        vocab_size=vocab_size,
-        width=config.width,
-        num_heads=config.num_heads,
-        pattern=config.parsed_pattern(),
-        window=config.window,
-    )
+def build(config: ParConfig | EncoderConfig | ClassifierConfig, *, cache: Path, folder: Path | None = None) -> TextTask:
+    """The task of a configuration with its data; from the ``folder`` of a run, the task for use without it."""
+    match config:
+        case EncoderConfig():
+            return encoder.build(config, cache=cache, folder=folder)
+        case ClassifierConfig():
+            return classifier.build(config, cache=cache, folder=folder)
+        case ParConfig():
+            return build_language_model(config, cache=cache, folder=folder)
 
 
-def build(config: ParConfig, *, cache: Path, folder: Path | None = None) -> LanguageModel:
+def build_language_model(config: ParConfig, *, cache: Path, folder: Path | None = None) -> LanguageModel:
     """The task with its text; from the ``folder`` of a run, the task for use with that run's tokenizer."""
     if folder is not None:
         return LanguageModel(config, load_tokenizer(folder / "tokenizer.json"))

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pennyweight.blocks.transformer import Transformer
+from pennyweight.blocks.transformer import Transformer, TransformerConfig
 from pennyweight.core.task import Batch, Evaluation, Losses, Source, Task, to_tensors
+from pennyweight.methods.par.config import NetworkConfig
 
 Split = Literal["validation", "test"]
 
@@ -109,3 +110,18 @@ def token_nats(
     """Cross-entropy of each token in nats; 0 where the target is -1."""
     nats = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-1, reduction="none")
     return nats.view(targets.shape)
+
+
+def model_config(
+    config: NetworkConfig, *, vocab_size: int, causal: bool = False, padding: int | None = None
+) -> TransformerConfig:
+    """The network of a recipe."""
+    return TransformerConfig(
+        vocab_size=vocab_size,
+        width=config.width,
+        num_heads=config.num_heads,
+        pattern=config.parsed_pattern(),
+        window=config.window,
+        causal=causal,
+        padding=padding,
+    )
