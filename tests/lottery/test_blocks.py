@@ -11,7 +11,7 @@ from pennyweight.blocks.pattern import Pattern
 from pennyweight.core.cost import FIXED, Rate
 from pennyweight.core.errors import UserError
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.weighing import blocks
+from pennyweight.lottery.weighing import blocks, models
 from pennyweight.lottery.weighing.blocks import block_costs, model_seconds
 from pennyweight.lottery.weighing.microbench.steps import Step, prepared
 
@@ -28,8 +28,8 @@ class Machine:
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
-        patch.setattr(blocks, "Worker", lambda stack: self)
-        patch.setattr(blocks.BusyWatch, "share", lambda self: 0.0)
+        patch.setattr(models, "Worker", lambda stack: self)
+        patch.setattr(models.BusyWatch, "share", lambda self: 0.0)
         self.stack = STACK
 
     def __enter__(self) -> "Machine":

@@ -6,7 +6,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+
+Use = Literal["train", "prefill", "decode"]
+"""What a step of a transformer is: training on a batch, reading a text, or one more token after it."""
 
 FIXED = "fixed"
 """The name under which the cost of a model without blocks stands beside those of its blocks."""

@@ -15,24 +15,19 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from pennyweight.blocks.pattern import Pattern
-from pennyweight.core.cost import FIXED, Rate
+from pennyweight.core.cost import FIXED, Rate, Use
 from pennyweight.core.errors import UserError
 from pennyweight.core.files import read_cached, write_json
-from pennyweight.core.machine import BusyWatch, this_machine
+from pennyweight.core.machine import this_machine
 from pennyweight.core.recipe import from_document, to_document
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.weighing.microbench.steps import Step, Use
-from pennyweight.lottery.weighing.rounds import Series, estimate, measure
-from pennyweight.lottery.weighing.worker import Worker
+from pennyweight.lottery.weighing.microbench.steps import Step
+from pennyweight.lottery.weighing.models import SECONDS_EACH, step_rates
 
-_CHILD = "pennyweight.lottery.weighing.microbench.steps"
 _BASE, _BASE_BLOCKS = "(af)*2", ("a", "a", "f", "f")
 _COPIES = 4
 _FEW_WORDS = 64  # a small head beside the blocks, so that its noise does not drown theirs
 _IDENTITY = "i"
-_SECONDS_EACH = 1.5
-_FEWEST_STEPS = 6
-_LIMIT = 300.0
 
 
 def block_costs(
@@ -47,7 +42,7 @@ def block_costs(
     window: int = 128,
     vocab_size: int = 2048,
     cache: Path,
-    seconds_each: float = _SECONDS_EACH,
+    seconds_each: float = SECONDS_EACH,
 ) -> dict[str, Rate]:
     """Seconds that each kind of block adds to a step, by its letter in a pattern, and the ``"fixed"`` rest.
 
@@ -100,28 +95,12 @@ def _single(kind: str) -> Pattern:
 
 def _measured(stack: Stack, base: Step, steps: Mapping[str, Step], seconds_each: float) -> dict[str, Rate]:
     """Steps in turns with that of the base, and what the blocks that they have more than it come to."""
-    watch = BusyWatch()
-    with Worker(stack) as worker:
-        series = {name: _series(worker, step) for name, step in {**steps, _BASE: base}.items()}
-        needed = [max(seconds_each, _FEWEST_STEPS * one.call_seconds) for one in series.values()]
-        measure(list(series.values()), seconds=sum(needed))
-    busy = watch.share()
-    rates = {name: estimate(one.slices, busy=busy) for name, one in series.items()}
+    rates = step_rates(stack, {**steps, _BASE: base}, seconds_each=seconds_each)
     whole = rates.pop(FIXED, None)
     costs = {name: _less(rate, rates[_BASE], share=_COPIES) for name, rate in rates.items() if name != _BASE}
     if whole is not None:
         costs[FIXED] = _less(whole, _sum([costs[letter] for letter in _BASE_BLOCKS]))
     return costs
-
-
-def _series(worker: Worker, step: Step) -> Series:
-    call_seconds: float = worker.call(f"{_CHILD}:begin", str(worker.stack), step, limit=_LIMIT)
-
-    def take(seconds: float) -> float:
-        low: float = worker.call(f"{_CHILD}:take", str(worker.stack), step, seconds, limit=_LIMIT)
-        return low
-
-    return Series(take=take, call_seconds=call_seconds)
 
 
 def _less(whole: Rate, part: Rate, *, share: int = 1) -> Rate:

@@ -4,7 +4,6 @@ import timeit
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import nn
@@ -12,11 +11,10 @@ from torch.nn import functional as F
 
 from pennyweight.blocks.pattern import Pattern
 from pennyweight.blocks.transformer import Transformer, TransformerConfig
+from pennyweight.core.cost import Use
 from pennyweight.core.optimizer import AdamW
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.weighing.microbench.timing import Timed
-
-Use = Literal["train", "prefill", "decode"]
 
 
 @dataclass(frozen=True, kw_only=True)
