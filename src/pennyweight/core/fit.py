@@ -376,9 +376,6 @@ def write_weights(path: Path, weights: Mapping[str, Any]) -> None:
 
 def load_task(run: Run, *, cache: Path) -> Task:
     """The trained task of a run, ready for use without its data."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     method, name = registry.find_recipe(run.recipe)
     config = from_document(type(method.recipe(name)), run.document["config"])
     if not run.weights.is_file():
@@ -388,11 +385,19 @@ def load_task(run: Run, *, cache: Path) -> Task:
             hint=f"pennyweight fit --resume {run.folder}",
         )
     task = method.build(config, cache=cache, folder=run.folder)
+    load_weights(task, run)
+    return task.eval()
+
+
+def load_weights(task: Task, run: Run) -> None:
+    """Give a task the weights of a finished run; `UserError` where they are damaged or another task's."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         task.load_state_dict(load_file(run.weights))
-    except (SafetensorError, RuntimeError) as error:
+    except (SafetensorError, RuntimeError, OSError) as error:
         raise UserError(f"{run.weights} cannot be used ({str(error).splitlines()[0]})") from None
-    return task.eval()
 
 
 def begin(
@@ -407,8 +412,12 @@ def begin(
     listener: Listener | None = None,
     assumptions: Assumptions | None = None,
     task: Task | None = None,
+    part_of: str = "",
 ) -> Trainer:
-    """A trainer in a new run. The caller locks ``trainer.run``. Nothing is left behind when this fails."""
+    """A trainer in a new run. The caller locks ``trainer.run``. Nothing is left behind when this fails.
+
+    A run that is ``part_of`` larger work, named here, can be resumed by that work alone.
+    """
     method, _ = registry.find_recipe(recipe)
     assumptions = assumptions or Assumptions()
     document = {
@@ -416,6 +425,7 @@ def begin(
         "budget": str(budget),
         "stack": str(stack),
         "assumptions": asdict(assumptions),
+        **({"part_of": part_of} if part_of else {}),
     }
     run = Run(world.share(Run.create(runs, recipe, document).folder if world.leads else Path()))
     try:
@@ -440,15 +450,23 @@ def begin(
         raise
 
 
-def resume(run: Run, *, cache: Path, world: World = ALONE, listener: Listener | None = None) -> Trainer:
-    """A trainer that goes on with an interrupted run, as it was asked for."""
+def resume(
+    run: Run, *, cache: Path, world: World = ALONE, listener: Listener | None = None, task: Task | None = None
+) -> Trainer:
+    """A trainer that goes on with an interrupted run, as it was asked for.
+
+    A run that is part of larger work needs the ``task`` that only that work can build.
+    """
     if run.receipt is not None:
         raise UserError(f"run {run.name} is finished", expected="an interrupted run", hint="start a new one")
     document = run.document
+    if task is None and (whole := document.get("part_of")):
+        raise UserError(f"run {run.name} is a part of {whole}", expected=f"{whole} to be resumed as a whole")
     method, name = registry.find_recipe(run.recipe)
     config = from_document(type(method.recipe(name)), document["config"])
-    randomness.seed_all(config.fit.seed)
-    task = method.build(config, cache=cache)
+    if task is None:
+        randomness.seed_all(config.fit.seed)
+        task = method.build(config, cache=cache)
     data = dict(task.data_receipt())
     if document.get("data", data) != data:
         raise UserError(

@@ -20,8 +20,8 @@ from pennyweight.core.errors import UserError, did_you_mean
 from pennyweight.core.files import write_json
 
 SCHEMA = 1
-_RESULTS = ("receipt.json", "race.json", "examination.json", "lottery.json")
-"""What a folder holds when its work is finished: of a run, a race, a traced program, a lottery."""
+_RESULTS = ("receipt.json", "race.json", "examination.json", "lottery.json", "search.json")
+"""What a folder holds when its work is finished: of a run, a race, a traced program, a lottery, a search."""
 
 
 class Run:
