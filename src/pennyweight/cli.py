@@ -266,6 +266,72 @@ def lottery(
 
 
 @app.command()
+def search(
+    recipe: Annotated[str, typer.Argument(help="A recipe of a transformer with a pattern (default: par/tiny).")] = "",
+    latency: Annotated[
+        list[str],
+        typer.Option(
+            "--latency",
+            metavar="LIMIT",
+            help="0.6x of the reference's or 120ms, for training; prefill=0.6x, decode=0.5x; may be given again.",
+        ),
+    ] = [],  # noqa: B006
+    cache: Annotated[str, typer.Option("--cache", metavar="LIMIT", help="Keys and values: 0.4x or 2MB.")] = "",
+    parameters: Annotated[str, typer.Option("--parameters", metavar="LIMIT", help="Such as 1x or 1.5M.")] = "",
+    menu: Annotated[
+        str, typer.Option("--menu", metavar="LETTERS", help="Kinds of block, of a,w,f,f2,f1,i (default: all).")
+    ] = "",
+    budget: Annotated[str, typer.Option("--budget", help="Total time, everything included (default: 30min).")] = "",
+    parent: Annotated[
+        str, typer.Option("--parent", metavar="RUN", help="Search from a trained run instead of training one.")
+    ] = "",
+    from_scratch: Annotated[
+        bool, typer.Option("--from-scratch", help="Train candidates from scratch instead of healing them.")
+    ] = False,
+    settings: Settings = [],  # noqa: B006
+    data: Data = "",
+    column: Column = "",
+    stack: StackName = "",
+    resume: Annotated[str, typer.Option("--resume", metavar="SEARCH", help="Finish an interrupted search.")] = "",
+    runs: Runs = DEFAULT_RUNS,
+    dry_run: DryRun = False,
+    json: Json = False,
+) -> None:
+    """The cheapest pattern of a transformer that keeps its quality, on this machine."""
+    started = time.monotonic()
+    from pennyweight.verbs import search as verb
+    from pennyweight.verbs.request import refuse_with_resume
+
+    output = Output("search", as_json=json)
+    if resume:
+        refuse_with_resume(
+            recipe=recipe, latency=latency, cache=cache, parameters=parameters, menu=menu, budget=budget,
+            parent=parent, from_scratch=from_scratch, set=settings, data=data, column=column, stack=stack,
+            dry_run=dry_run,
+        )  # fmt: skip
+        verb.go_on(output, place(runs), resume=resume)
+        return
+    verb.start(
+        output,
+        place(runs),
+        recipe=recipe,
+        latency=latency,
+        cache=cache,
+        parameters=parameters,
+        menu=menu,
+        budget=budget,
+        parent=parent,
+        from_scratch=from_scratch,
+        settings=settings,
+        data=data,
+        column=column,
+        stack=stack,
+        dry_run=dry_run,
+        started=started,
+    )
+
+
+@app.command()
 def report(
     names: Annotated[list[str], typer.Argument(metavar="[RUN]...", help="Runs or races (default: the newest).")] = [],  # noqa: B006
     out: Annotated[str, typer.Option("--out", metavar="FILE", help="Where the page goes.")] = "",

@@ -16,6 +16,7 @@ from pennyweight.report.lottery import lottery_section
 from pennyweight.report.pieces import Section, environment
 from pennyweight.report.race import race_section
 from pennyweight.report.run import run_section
+from pennyweight.report.search import search_section
 from pennyweight.report.trace import trace_section
 
 
@@ -54,4 +55,5 @@ _SECTIONS: Mapping[str, Callable[[Path], Section]] = {
     "race": race_section,
     "trace": trace_section,
     "lottery": lottery_section,
+    "search": search_section,
 }

@@ -114,20 +114,21 @@ def test_measured_costs_become_prices() -> None:
     assert (prices.quantity, prices.of(Pattern.parse("a*3"))) == ("decode latency", 11.0)
 
 
-def test_a_limit_is_a_part_of_the_reference_or_a_number() -> None:
+def test_a_limit_is_a_part_of_the_reference_or_an_amount() -> None:
     menu, prices = Menu(num_blocks=4, letters=("a", "i")), Prices(
         quantity="train latency", unit="s", fixed=1.0, blocks={"a": 1.0, "i": 0.0}
     )  # fmt: skip
     reference = Pattern.parse("a*4")
     assert parse_limit("0.6x", prices, reference=reference, menu=menu).most == pytest.approx(3.0)
-    assert parse_limit(" 2.5 ", prices, reference=reference, menu=menu).most == 2.5
+    assert parse_limit(" 2.5 s", prices, reference=reference, menu=menu).most == 2.5
+    assert parse_limit("2500ms", prices, reference=reference, menu=menu).most == pytest.approx(2.5)
     assert parse_limit("0.2x", prices, reference=reference, menu=menu).most == pytest.approx(1.0)
     with pytest.raises(UserError, match=r"train latency 0\.01x.*at least 0\.20x, which is the lowest"):
         parse_limit("0.01x", prices, reference=reference, menu=menu)
-    with pytest.raises(UserError, match="at least 1, which"):
-        parse_limit("0.5", prices, reference=reference, menu=menu)
-    for wrong in ("", "x", "-1x", "0x", "fast", "1e3", "nan"):
-        with pytest.raises(UserError, match=r"0\.6x, or a number"):
+    with pytest.raises(UserError, match="at least 1000ms, which"):
+        parse_limit("500ms", prices, reference=reference, menu=menu)
+    for wrong in ("", "x", "-1x", "0x", "fast", "1e3", "nan", "2.5", "2 kB"):
+        with pytest.raises(UserError, match=r"0\.6x, or an amount in s, ms, us"):
             parse_limit(wrong, prices, reference=reference, menu=menu)
 
 

@@ -9,7 +9,7 @@ import pytest
 from pennyweight.blocks.pattern import Pattern
 from pennyweight.core.errors import UserError
 from pennyweight.methods.par.search.menu import Limit, Menu, Prices, parameter_prices
-from pennyweight.methods.par.search.rivals import drawn, largest, rules, shrunk
+from pennyweight.methods.par.search.rivals import drawn, field, fitting, largest, rules, spread
 from tests.methods.par.test_choose import CONFIG
 
 PRICES = Prices(quantity="train latency", unit="s", fixed=1.0, blocks={"a": 3.0, "f": 1.0, "i": 0.0})
@@ -28,10 +28,34 @@ def test_rules_are_those_that_have_room() -> None:
     assert "interleaved" not in rules(5)
 
 
-def test_the_shrunk_model_is_the_deepest_within_the_limits() -> None:
-    assert str(shrunk(12, [Limit(prices=PRICES, most=1 + 4 * 4.0)])) == "(af)*4"
-    assert str(shrunk(12, [Limit(prices=PRICES, most=1e9)])) == "(af)*6"
-    assert shrunk(12, [Limit(prices=PRICES, most=2.0)]) is None
+def test_a_rule_is_as_deep_as_the_limits_let_it_be() -> None:
+    found = fitting(12, [Limit(prices=PRICES, most=1 + 4 * 4.0)])
+    assert str(found["interleaved"]) == "(af)*4"
+    assert found["PAR, p = 5"] == Pattern.parse("par(5)", num_blocks=12)  # 2 of 12: 1 + 2 * 3 + 10 = 17
+    assert len(found["PAR, p = 3"]) < 12
+    assert fitting(12, [Limit(prices=PRICES, most=2.0)]) == {}
+
+
+def test_a_shorter_model_is_spread_over_the_places_with_its_pairs_whole() -> None:
+    assert spread(Pattern.parse("(af)*4"), 12).letters == "afafiiafafii"
+    assert spread(Pattern.parse("afff"), 5).letters == "afffi"
+    for depth in range(1, 13):
+        whole = spread(Pattern.parse(f"a*{depth}"), 12)
+        assert (len(whole), whole.count("attention")) == (12, depth)
+
+
+def test_the_field_keeps_the_limits_and_merges_rivals_of_one_pattern() -> None:
+    menu = Menu(num_blocks=4, letters=("a", "f", "i"))
+    parameters = parameter_prices(CONFIG, menu.letters)
+    limits = [Limit(prices=PRICES, most=9.0)]
+    found = field(menu, limits, parameters, seed=0)
+    assert all(limits[0].allows(pattern) for pattern in found.values())
+    assert len(set(found.values())) == len(found)
+    assert any("interleaved" in name for name in found)
+    assert "most parameters" in "; ".join(found)
+    assert field(menu, limits, parameters, seed=0) == found
+    without = field(Menu(num_blocks=4, letters=("a", "i")), limits, parameters, seed=0)
+    assert not any("PAR" in name for name in without)
 
 
 def test_every_pattern_within_the_limits_has_the_same_chance() -> None:

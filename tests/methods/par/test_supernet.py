@@ -56,23 +56,23 @@ def test_a_half_of_each_adds_half_of_each(language: LanguageModel) -> None:
 
 def test_the_architecture_learns_in_its_own_turn_and_pays_beyond_the_limit(language: LanguageModel) -> None:
     limit = Limit(prices=PRICES, most=5.0)
-    search = SuperNet(language, MENU, limit)
+    search = SuperNet(language, MENU, [limit])
     batch = {"tokens": torch.randint(200, (2, 20))}
     search(batch, "weights")["loss"].backward()
     assert search.architecture.grad is None
     losses = search(batch, "architecture")
     expected = 1 + 4 * (4 + 2 + 1 + 0) / 4
-    assert search.expected_cost().item() == pytest.approx(expected)
+    assert search.expected_parts().item() == pytest.approx(expected / limit.most)
     assert losses["beyond"].item() == pytest.approx(2.0 * (expected / 5 - 1))
     assert losses["loss"].item() == pytest.approx((losses["nats"] + losses["beyond"]).item())
     losses["loss"].backward()
     assert search.architecture.grad is not None
-    within = SuperNet(language, MENU, replace(limit, most=9.0))
+    within = SuperNet(language, MENU, [replace(limit, most=9.0)])
     assert within(batch, "architecture")["beyond"].item() == 0
 
 
 def test_its_heads_learn_and_its_parents_stay(language: LanguageModel) -> None:
-    search = SuperNet(language, MENU, Limit(prices=PRICES, most=9.0))
+    search = SuperNet(language, MENU, [Limit(prices=PRICES, most=9.0)])
     search({"tokens": torch.randint(200, (2, 20))}, "weights")["loss"].backward()
     assert search.task.model.embedding.weight.grad is not None
     assert language.model.embedding.weight.grad is None
@@ -80,7 +80,9 @@ def test_its_heads_learn_and_its_parents_stay(language: LanguageModel) -> None:
 
 
 def test_the_temperature_falls_by_equal_factors_once_the_architecture_learns(language: LanguageModel) -> None:
-    search = SuperNet(language, MENU, Limit(prices=PRICES, most=9.0), SuperNetConfig(freeze=0.2, first=4.0, last=0.25))
+    search = SuperNet(
+        language, MENU, [Limit(prices=PRICES, most=9.0)], SuperNetConfig(freeze=0.2, first=4.0, last=0.25)
+    )
     seen = []
     for fraction in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         search.after_step(fraction)
@@ -90,14 +92,14 @@ def test_the_temperature_falls_by_equal_factors_once_the_architecture_learns(lan
 
 
 def test_what_is_extracted_is_the_likeliest_pattern_that_keeps_the_limit(language: LanguageModel) -> None:
-    search = SuperNet(language, MENU, Limit(prices=PRICES, most=9.0))
+    search = SuperNet(language, MENU, [Limit(prices=PRICES, most=9.0)])
     with torch.no_grad():
         search.architecture.copy_(torch.tensor([[3.0, 0, 0, 0], [0, 3, 0, 0], [2, 0, 1.9, 0], [0, 0, 0, 3]]))
     assert search.likeliest().letters == "afai"  # costs 11
     chosen = search.choose()
     assert chosen.pattern.letters == "aff1i"
     assert chosen.costs == (8.0,)
-    loose = SuperNet(language, MENU, Limit(prices=PRICES, most=99.0))
+    loose = SuperNet(language, MENU, [Limit(prices=PRICES, most=99.0)])
     loose.load_state_dict(search.state_dict())
     assert loose.choose().pattern == search.likeliest()
 
@@ -109,13 +111,13 @@ def test_the_architectures_documents_are_its_own(language: LanguageModel) -> Non
     assert theirs.num_documents == pytest.approx(0.2 * split.num_documents, abs=1)
     np.testing.assert_array_equal(np.concatenate([ours.tokens, theirs.tokens]), split.tokens)
     np.testing.assert_array_equal(theirs.tokens[theirs.starts], split.tokens[split.starts[ours.num_documents :]])
-    search = SuperNet(language, MENU, Limit(prices=PRICES, most=9.0))
+    search = SuperNet(language, MENU, [Limit(prices=PRICES, most=9.0)])
     streams = [search.source(name, seed=0) for name in ("train", "architecture")]
     assert [source.num_windows for source in streams] == [len(part.tokens) // 48 for part in (ours, theirs)]  # type: ignore[attr-defined]
 
 
 def test_it_is_fitted_like_any_task_and_its_architecture_waits(language: LanguageModel, tmp_path: Path) -> None:
-    search = SuperNet(language, MENU, Limit(prices=PRICES, most=9.0))
+    search = SuperNet(language, MENU, [Limit(prices=PRICES, most=9.0)])
     engine = Engine(search, language.config.fit, stack=STACK)
     engine.step(0, samples=0, fraction=0.1)
     assert not search.architecture.any()
@@ -132,7 +134,7 @@ def test_it_is_fitted_like_any_task_and_its_architecture_waits(language: Languag
     assert told.value - told.details["mixture, bits per byte"] == pytest.approx(
         told.details["gap of being made single"]
     )
-    assert search.limit.allows(search.choose().pattern)
+    assert search.limits[0].allows(search.choose().pattern)
 
 
 @pytest.mark.parametrize(

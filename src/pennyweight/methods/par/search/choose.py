@@ -42,6 +42,7 @@ class Front:
         if worths.shape != expected or not np.isfinite(worths).all():
             raise UserError(f"worths of shape {worths.shape}", expected=f"{expected}, all of them finite")
         self.menu = menu
+        self.worths = worths
         self.counts = divisions(menu)
         """[divisions, letters]: how many blocks of each kind."""
         self.best, self._came_by = _best(self.counts, worths)
@@ -60,6 +61,11 @@ class Front:
             worth=float(self.best[index]),
             costs=tuple(float(cost[index]) for cost in costs),
         )
+
+    def worth_of(self, pattern: Pattern) -> float:
+        """The sum of worths of a pattern with a block at each place."""
+        letters = [self.menu.letters.index(spec.letter) for spec in pattern]
+        return float(self.worths[np.arange(len(letters)), letters].sum())
 
     def _pattern(self, index: int) -> Pattern:
         """Back from a division of all places to the block at each."""

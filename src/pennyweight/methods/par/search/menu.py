@@ -101,19 +101,31 @@ def _exact(
     )
 
 
+_SCALES = {
+    "s": {"s": 1.0, "ms": 1e-3, "us": 1e-6},
+    "B": {"B": 1.0, "kB": 1e3, "MB": 1e6, "GB": 1e9},
+    "": {"": 1.0, "k": 1e3, "M": 1e6},
+}
+"""What an amount may be given in, by the unit of the quantity."""
+
+
 def parse_limit(text: str, prices: Prices, *, reference: Pattern, menu: Menu) -> Limit:
-    """A limit as a user writes it: ``0.6x`` of what the reference costs, or a plain number in the quantity's unit.
+    """A limit as a user writes it: ``0.6x`` of what the reference costs, or an amount such as ``120ms`` or ``1.5M``.
 
     Raises UserError for what is neither, and for less than the menu can reach, with what it can.
     """
-    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*(x?)\s*", text)
-    if match is None or float(match[1]) == 0:
-        raise UserError(f"{prices.quantity} {text!r}", expected="a part of the reference's, as 0.6x, or a number")
+    scales = _SCALES[prices.unit]
+    match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*", text)
+    if match is None or match[2] not in {"x", *scales} or float(match[1]) == 0:
+        units = ", ".join(filter(None, scales))
+        raise UserError(
+            f"{prices.quantity} {text!r}", expected=f"a part of the reference's, as 0.6x, or an amount in {units}"
+        )
     whole = prices.of(reference)
-    most = float(match[1]) * (whole if match[2] else 1.0)
+    most = float(match[1]) * (whole if match[2] == "x" else scales[match[2]])
     least = prices.lowest(menu)
     if most < least:
-        reach = f"{_up(least / whole)}x" if match[2] else f"{least:.4g}"
+        reach = f"{_up(least / whole)}x" if match[2] == "x" else f"{least / scales[match[2]]:.4g}{match[2]}"
         raise UserError(
             f"{prices.quantity} {text.strip()}",
             expected=f"at least {reach}, which is the lowest that {', '.join(menu.letters)} can reach",

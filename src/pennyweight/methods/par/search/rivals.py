@@ -1,7 +1,7 @@
 """What a search must beat under the same limits: fixed rules, a smaller model of the usual kind, chance, and size.
 
-PAR's own rule (2009.04534, section 5), the sandwich (1911.03864), an interleaved model with fewer blocks, a pattern
-drawn at random, and that with the most parameters, which Javaheripi et al. (2203.02094) found hard to beat.
+PAR's own rule (2009.04534, section 5), the sandwich (1911.03864), each with fewer blocks where the limits ask it, a
+pattern drawn at random, and that with the most parameters, which Javaheripi et al. (2203.02094) found hard to beat.
 """
 
 from collections.abc import Sequence
@@ -30,13 +30,30 @@ def rules(num_blocks: int) -> dict[str, Pattern]:
     return found
 
 
-def shrunk(num_blocks: int, limits: Sequence[Limit]) -> Pattern | None:
-    """The deepest interleaved pattern within the limits; None where not even one pair of blocks is."""
-    for pairs in range(num_blocks // 2, 0, -1):
-        pattern = interleaved(2 * pairs)
-        if all(limit.allows(pattern) for limit in limits):
-            return pattern
-    return None
+def fitting(num_blocks: int, limits: Sequence[Limit]) -> dict[str, Pattern]:
+    """Of each rule the deepest pattern within the limits, by the rule's name; those of which there is one."""
+    found: dict[str, Pattern] = {}
+    for depth in range(num_blocks, 1, -1):
+        for name, pattern in rules(depth).items():
+            if name not in found and all(limit.allows(pattern) for limit in limits):
+                found[name] = pattern
+    return found
+
+
+def spread(pattern: Pattern, num_blocks: int) -> Pattern:
+    """The same model written with ``num_blocks`` places, the left-out ones even among them.
+
+    Where both numbers are even, pairs stay together, so that a shorter interleaved model inherits whole pairs.
+    """
+    unit = 2 if len(pattern) % 2 == num_blocks % 2 == 0 else 1
+    places, groups = num_blocks // unit, len(pattern) // unit
+    letters = ["i"] * num_blocks
+    for group in range(groups):
+        at = group * places // groups
+        letters[unit * at : unit * (at + 1)] = [
+            spec.letter for spec in pattern.blocks[unit * group : unit * (group + 1)]
+        ]
+    return Pattern.parse("".join(letters))
 
 
 def drawn(menu: Menu, limits: Sequence[Limit], generator: np.random.Generator) -> Pattern:
@@ -60,3 +77,21 @@ def largest(menu: Menu, limits: Sequence[Limit], parameters: Prices) -> Pattern:
     """The pattern with the most parameters within the limits; of equal ones that which costs least of the first."""
     worth = np.tile([parameters.blocks[letter] for letter in menu.letters], (menu.num_blocks, 1))
     return Front(menu, worth).choose(limits).pattern
+
+
+def field(menu: Menu, limits: Sequence[Limit], parameters: Prices, *, seed: int) -> dict[str, Pattern]:
+    """All rivals within the limits, by name: two of chance, the largest, and each rule as deep as the limits let it be.
+
+    Those of the same pattern are one rival with both names. A rule that needs a kind that the menu lacks is absent.
+    """
+    generator = np.random.default_rng(seed)
+    found = {f"random {number}": drawn(menu, limits, generator) for number in (1, 2)}
+    found["most parameters"] = largest(menu, limits, parameters)
+    for name, pattern in fitting(menu.num_blocks, limits).items():
+        full = "" if len(pattern) == menu.num_blocks else f", {len(pattern)} blocks"
+        if {spec.letter for spec in pattern} <= set(menu.letters) and (not full or "i" in menu.letters):
+            found[f"{name}{full}"] = spread(pattern, menu.num_blocks)
+    merged: dict[Pattern, str] = {}
+    for name, pattern in found.items():
+        merged[pattern] = f"{merged[pattern]}; {name}" if pattern in merged else name
+    return {name: pattern for pattern, name in merged.items()}

@@ -9,6 +9,7 @@ PLANER (2208.14580), since the paper reports no such term; and what is extracted
 but the likeliest pattern that keeps the limit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -109,14 +110,17 @@ class SuperNet(Task):
     ``parent`` gives the text, the size and the heads; its own transformer is not used.
     """
 
-    def __init__(self, parent: TextTask, menu: Menu, limit: Limit, config: SuperNetConfig | None = None) -> None:
+    def __init__(
+        self, parent: TextTask, menu: Menu, limits: Sequence[Limit], config: SuperNetConfig | None = None
+    ) -> None:
         super().__init__()
         self.metric = parent.metric
-        self.menu, self.limit, self.config = menu, limit, config or SuperNetConfig()
+        self.menu, self.limits, self.config = menu, tuple(limits), config or SuperNetConfig()
         self.network = Branches(parent, menu)
         self.architecture = nn.Parameter(torch.zeros(menu.num_blocks, len(menu.letters)))
         self.register_buffer("temperature", torch.tensor(self.config.first))
-        self.register_buffer("_prices", torch.tensor([limit.prices.blocks[letter] for letter in menu.letters]))
+        prices = [[limit.prices.blocks[letter] for letter in menu.letters] for limit in self.limits]
+        self.register_buffer("_prices", torch.tensor(prices))
 
     temperature: Tensor
     _prices: Tensor
@@ -152,13 +156,15 @@ class SuperNet(Task):
         nats = sums.sum() / counts.sum()
         if not learning:
             return {"loss": nats}
-        beyond = self.config.hinge * F.relu(self.expected_cost() / self.limit.most - 1)
+        beyond = self.config.hinge * F.relu(self.expected_parts() - 1).sum()
         return {"loss": nats + beyond, "nats": nats, "beyond": beyond}
 
-    def expected_cost(self) -> Float[Tensor, ""]:
-        """What a pattern costs on the average that is drawn by the present chances, in the limit's quantity."""
+    def expected_parts(self) -> Float[Tensor, " limits"]:
+        """What a pattern drawn by the present chances costs on the average, as a part of each limit."""
         chances = self.architecture.float().softmax(-1)
-        return (chances * self._prices).sum() + self.limit.prices.fixed
+        blocks = torch.einsum("bk,lk->l", chances, self._prices)
+        fixed, most = ([limit.prices.fixed for limit in self.limits], [limit.most for limit in self.limits])
+        return (blocks + blocks.new_tensor(fixed)) / blocks.new_tensor(most)
 
     def after_step(self, fraction: float) -> None:
         """Cool: by the same factor for the same part of the budget, from when the architecture learns."""
@@ -168,9 +174,9 @@ class SuperNet(Task):
 
     @torch.no_grad()
     def choose(self) -> Choice:
-        """The likeliest pattern that keeps the limit; its worth is the sum of log-chances."""
+        """The likeliest pattern that keeps the limits; its worth is the sum of log-chances."""
         chances = self.architecture.double().log_softmax(-1).cpu().numpy()
-        return Front(self.menu, chances).choose([self.limit])
+        return Front(self.menu, chances).choose(self.limits)
 
     def likeliest(self) -> Pattern:
         """The likeliest kind at each place, whatever it costs."""
@@ -186,7 +192,7 @@ class SuperNet(Task):
         details = {
             f"mixture, {self.metric.name}": mixed,
             "gap of being made single": single.value - mixed,
-            "expected cost over the limit": float(self.expected_cost()) / self.limit.most,
+            "expected cost over the limit": float(self.expected_parts().max()),
             "least chance of a chosen kind": float(surest.min()),
             "temperature": float(self.temperature),
         }
