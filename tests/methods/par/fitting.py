@@ -1,5 +1,6 @@
 """Texts small enough to learn something of in seconds, and a fit that is asked for in samples."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -55,3 +56,21 @@ def texts_of_colours(folder: Path, *, number: int = 60) -> Path:
 def build(config: Config, folder: Path) -> torch.nn.Module:
     method, _ = find_recipe("par")
     return method.build(config, cache=folder / "cache")
+
+
+def questions_of_colours(folder: Path, *, number: int, unanswered: bool = True) -> Path:
+    """A file in SQuAD's format: each passage tells the colour of a box, some of the questions ask where it stands."""
+    folder.mkdir(parents=True, exist_ok=True)
+    articles = []
+    for n in range(number):
+        colour = COLOURS[n * 7919 % 11 % len(COLOURS)]
+        before = ("It is dry. ", "", "Nobody came today. ")[n % 3]
+        passage = f"{before}The box {n} is {colour} now. It was {n * 31 % 97}."
+        answers = [{"text": colour, "answer_start": passage.index(colour)}]
+        asked = [{"question": f"Which colour has box {n}?", "answers": answers}]
+        if unanswered and n % 3 == 0:
+            asked.append({"question": f"Where is box {n}?", "answers": [], "is_impossible": True})
+        articles.append({"title": f"box {n}", "paragraphs": [{"context": passage, "qas": asked}]})
+    path = folder / "questions.json"
+    path.write_text(json.dumps({"version": "v2.0", "data": articles}), encoding="utf-8")
+    return path

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from pennyweight.core.errors import UserError
 from pennyweight.core.fit import load_task
-from pennyweight.methods.par.classifier import TextClassifier, sums_by
+from pennyweight.methods.par.classifier import TextClassifier
+from pennyweight.methods.par.text import sums_by
 from tests.methods.par.fitting import COLOURS, a_config, build, fitted, texts_of_colours
 
 
@@ -44,7 +45,14 @@ def test_a_long_text_is_judged_by_its_beginning(task: TextClassifier) -> None:
     assert row.tolist() == [task.tokenizer.separator, *[ord("x")] * 47]
 
 
-def test_floors_are_the_largest_class_and_naive_bayes(task: TextClassifier, tmp_path: Path) -> None:
+def test_floors_are_the_largest_class_and_naive_bayes(tmp_path: Path) -> None:
+    root = texts_of_colours(tmp_path / "text", number=120)
+    for path in sorted((root / "red").iterdir())[4:]:
+        path.unlink()
+    for path in (root / "blue").iterdir():
+        path.write_text(path.read_text().replace("blue", "red"))  # told apart by figures and counts alone
+    task = build(a_config("par/classifier", **{"data.path": str(root)}), tmp_path)
+    assert isinstance(task, TextClassifier)
     floors = task.baselines(tmp_path)
     train, test = task.data.splits["train"], task.data.splits["test"]
     largest = max(range(4), key=train.labels.tolist().count)

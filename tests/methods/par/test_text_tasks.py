@@ -16,9 +16,9 @@ from pennyweight.methods.par.search.menu import Limit, Menu, Prices
 from pennyweight.methods.par.search.scoring import BlockScoring
 from pennyweight.methods.par.search.supernet import SuperNet
 from pennyweight.methods.par.text import TextTask
-from tests.methods.par.fitting import SMALL, a_config, build, texts_of_colours
+from tests.methods.par.fitting import SMALL, a_config, build, questions_of_colours, texts_of_colours
 
-RECIPES = ("encoder", "classifier")
+RECIPES = ("encoder", "classifier", "reader")
 CHECKS = (
     contract.builds_from_its_default_recipe,
     contract.one_step_lowers_the_loss_on_a_fixed_batch,
@@ -44,6 +44,8 @@ class Other(Method):
 
 def some_data(recipe: str, folder: Path) -> Path:
     """Data of the kind that a recipe reads."""
+    if recipe == "reader":
+        return questions_of_colours(folder / "data", number=60)
     return texts_of_colours(folder / "data")
 
 

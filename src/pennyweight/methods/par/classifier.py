@@ -23,7 +23,7 @@ from pennyweight.data.rows import ShuffledRows, divided_rows, taken
 from pennyweight.data.tokens import Tokenizer
 from pennyweight.methods.par import foundation
 from pennyweight.methods.par.config import ClassifierConfig
-from pennyweight.methods.par.text import Read, Split, TextTask
+from pennyweight.methods.par.text import Read, Split, TextTask, sums_by
 
 
 class TextClassifier(TextTask):
@@ -149,14 +149,6 @@ class TextClassifier(TextTask):
         batch = to_tensors(rows, self.device)
         scores = self._logits(self.model.hidden(batch["tokens"]), batch)
         return [self.classes[number] for number in scores.argmax(-1).tolist()]
-
-
-def sums_by(
-    groups: Integer[NDArray[np.integer], " values"], values: Float[NDArray[np.float64], " values"]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The sum of the values of each group that there is, and how many it has."""
-    _, numbers = np.unique(groups, return_inverse=True)
-    return np.bincount(numbers, weights=values).astype(np.float64), np.bincount(numbers).astype(np.float64)
 
 
 def build(config: ClassifierConfig, *, cache: Path, folder: Path | None = None) -> TextClassifier:

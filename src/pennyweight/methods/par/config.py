@@ -8,6 +8,7 @@ from pennyweight.core.optimizer import AdamW
 from pennyweight.core.recipe import FitConfig
 from pennyweight.core.schedule import Schedule
 from pennyweight.data.labelled import LabelledConfig
+from pennyweight.data.questions import QuestionsConfig
 from pennyweight.data.text import TextConfig
 
 
@@ -79,6 +80,28 @@ class ClassifierConfig(FineTuneConfig):
     fit: FitConfig = FitConfig()
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReaderConfig(FineTuneConfig):
+    """A reader of questions and passages.
+
+    A passage that does not fit into ``context`` beside its question is cut into windows that share ``overlap`` tokens;
+    an answer has at most ``longest_answer`` tokens.
+    """
+
+    overlap: int = 64
+    longest_answer: int = 30
+    data: QuestionsConfig = QuestionsConfig()
+    fit: FitConfig = FitConfig()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.context < 16 or self.overlap < 0 or not 1 <= self.longest_answer <= self.context:
+            raise UserError(
+                f"context {self.context}, overlap {self.overlap}, longest_answer {self.longest_answer}",
+                expected="context >= 16, overlap >= 0, longest_answer from 1 to the context",
+            )
+
+
 def tiny() -> ParConfig:
     """1.7 M parameters, context 512: minutes on two processor cores."""
     return ParConfig(
@@ -126,5 +149,20 @@ def classifier() -> ClassifierConfig:
     )
 
 
-RECIPES = {"tiny": tiny, "small": small, "one_gpu": one_gpu, "encoder": encoder, "classifier": classifier}
+def reader() -> ReaderConfig:
+    """A reader of 1.7 M parameters that answers with spans, context 256: minutes on two processor cores."""
+    return ReaderConfig(
+        data=QuestionsConfig(vocab_size=2048),
+        fit=FitConfig(batch=16, optimizer=AdamW(lr=1e-3), schedule=Schedule(warmup=0.08, decay=0.6)),
+    )
+
+
+RECIPES = {
+    "tiny": tiny,
+    "small": small,
+    "one_gpu": one_gpu,
+    "encoder": encoder,
+    "classifier": classifier,
+    "reader": reader,
+}
 DEFAULT = "tiny"

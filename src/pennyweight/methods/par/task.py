@@ -29,8 +29,8 @@ from pennyweight.data.text import (
     load_tokenizer,
     open_text,
 )
-from pennyweight.methods.par import classifier, encoder
-from pennyweight.methods.par.config import ClassifierConfig, EncoderConfig, ParConfig
+from pennyweight.methods.par import classifier, encoder, reader
+from pennyweight.methods.par.config import ClassifierConfig, EncoderConfig, ParConfig, ReaderConfig
 from pennyweight.methods.par.text import Read, Split, TextTask, model_config, token_nats
 
 _SNIPPET = 16
@@ -141,13 +141,17 @@ class LanguageModel(TextTask):
         return self.tokenizer.decode(tokens[0].cpu().numpy())
 
 
-def build(config: ParConfig | EncoderConfig | ClassifierConfig, *, cache: Path, folder: Path | None = None) -> TextTask:
+def build(
+    config: ParConfig | EncoderConfig | ClassifierConfig | ReaderConfig, *, cache: Path, folder: Path | None = None
+) -> TextTask:
     """The task of a configuration with its data; from the ``folder`` of a run, the task for use without it."""
     match config:
         case EncoderConfig():
             return encoder.build(config, cache=cache, folder=folder)
         case ClassifierConfig():
             return classifier.build(config, cache=cache, folder=folder)
+        case ReaderConfig():
+            return reader.build(config, cache=cache, folder=folder)
         case ParConfig():
             return build_language_model(config, cache=cache, folder=folder)
 

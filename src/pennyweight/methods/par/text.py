@@ -13,7 +13,7 @@ from typing import Literal, Self
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Integer
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -110,6 +110,14 @@ def token_nats(
     """Cross-entropy of each token in nats; 0 where the target is -1."""
     nats = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), ignore_index=-1, reduction="none")
     return nats.view(targets.shape)
+
+
+def sums_by(
+    groups: Integer[NDArray[np.integer], " values"], values: Float[NDArray[np.float64], " values"]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The sum of the values of each group that there is, and how many it has."""
+    _, numbers = np.unique(groups, return_inverse=True)
+    return np.bincount(numbers, weights=values).astype(np.float64), np.bincount(numbers).astype(np.float64)
 
 
 def model_config(
