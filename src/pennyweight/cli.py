@@ -188,6 +188,12 @@ def fit(
 def race(
     name: Annotated[str, typer.Argument(help="A method.")] = "",
     budget: Annotated[str, typer.Option("--budget", help="The total, sweep and measurements included.")] = "",
+    equal: Annotated[
+        str,
+        typer.Option("--equal", metavar="KIND", help="Of what both get the same: time, latency, parameters or flops."),
+    ] = "",
+    idea: Annotated[str, typer.Option("--idea", metavar="PATTERN", help="Another idea (default: the paper's).")] = "",
+    rival: Annotated[str, typer.Option("--rival", metavar="PATTERN", help="Another rival.")] = "",
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trials a side; a winner needs 3.")] = 3,
     settings: Settings = [],  # noqa: B006 - typer copies it
     data: Data = "",
@@ -205,8 +211,9 @@ def race(
     output = Output("race", as_json=json)
     if resume:
         refuse_with_resume(
-            name=name, budget=budget, set=settings, data=data, column=column, stack=stack, dry_run=dry_run
-        )
+            name=name, budget=budget, equal=equal, idea=idea, rival=rival, set=settings, data=data, column=column,
+            stack=stack, dry_run=dry_run,
+        )  # fmt: skip
         verb.go_on(output, place(runs), resume=resume)
         return
     verb.start(
@@ -214,6 +221,9 @@ def race(
         place(runs),
         name=name or "par",
         budget=budget or "12min",
+        equal=equal or "time",
+        idea=idea,
+        rival=rival,
         seeds=seeds,
         settings=settings,
         data=data,

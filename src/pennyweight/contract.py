@@ -21,12 +21,12 @@ from safetensors.torch import load_file
 from pennyweight.core import distributed, randomness, registry
 from pennyweight.core.budget import Budget
 from pennyweight.core.fit import Trainer, begin, fit, load_task, resume
-from pennyweight.core.race import SIDES
+from pennyweight.core.race import SIDES, Lineup, Side
 from pennyweight.core.recipe import Config, override
 from pennyweight.core.registry import Method
 from pennyweight.core.run import Run
 from pennyweight.core.stack import Stack
-from pennyweight.core.task import scalar, to_tensors
+from pennyweight.core.task import Task, scalar, to_tensors
 
 _STACK = "cpu/torch/fp32/1t"
 _STEPS = 6
@@ -192,6 +192,34 @@ def both_sides_of_its_race_build(subject: Subject) -> None:
     assert configs[0] != configs[1], "idea and rival are the same configuration"
 
 
+def its_equalities_are_what_they_say(subject: Subject) -> None:
+    """Each kind of equality that its race offers names itself and gives two sides that differ and build."""
+    contest = subject.method.contest()
+    registry.register(subject.method.name, subject.method.package)
+    method, name = registry.find_recipe(contest.recipe)
+
+    def configure(side: Side) -> Config:
+        return override(override(method.recipe(name), subject.settings), side.settings)
+
+    def build(side: Side) -> Task:
+        return method.build(configure(side), cache=subject.cache)
+
+    lineup = Lineup(
+        idea=contest.idea,
+        rival=contest.rival,
+        configure=configure,
+        build=build,
+        step_seconds=lambda idea, rival: ([1.0], [1.5]),  # whatever the rival's size: no search may rely on an end
+    )
+    for kind, equalise in contest.equalisers.items():
+        match = equalise(lineup)
+        assert match.equality.kind == kind, f"the equaliser for {kind} says that it made {match.equality.kind} equal"
+        assert match.equality.ratio is not None, f"{kind}: how equal the sides are is not said"
+        assert configure(match.idea) != configure(match.rival), f"{kind} leaves no difference between the sides"
+        for side in (match.idea, match.rival):
+            build(side)
+
+
 CHECKS: tuple[Check, ...] = (
     builds_from_its_default_recipe,
     one_step_lowers_the_loss_on_a_fixed_batch,
@@ -202,6 +230,7 @@ CHECKS: tuple[Check, ...] = (
     two_processes_equal_one,
     its_card_is_complete,
     both_sides_of_its_race_build,
+    its_equalities_are_what_they_say,
 )
 
 

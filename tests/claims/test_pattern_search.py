@@ -116,7 +116,7 @@ def trained(pattern: str, *, seed: int, folder: Path) -> tuple[LanguageModel, fl
 def searched(corpus: TextCorpus, config: ParConfig, *, steps: int, folder: Path) -> Pattern:
     """What the super-network, all its settings as they come, has found after so many steps."""
     seed_all(config.fit.seed)
-    search = SuperNet(LanguageModel(config, corpus.tokenizer, corpus), MENU, LIMIT)
+    search = SuperNet(LanguageModel(config, corpus.tokenizer, corpus), MENU, [LIMIT])
     fitted(search, config, steps=steps, folder=folder)
     return search.choose().pattern
 

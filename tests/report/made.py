@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pennyweight.core.files import write_json
-from pennyweight.core.race import SIDES, Interval, RaceResult, Side, SideName, Trial
+from pennyweight.core.race import SIDES, STEP_SECONDS, Interval, RaceResult, Side, SideName, Trial
 from pennyweight.core.receipt import Assumptions, Receipt, Result, Spent
 from pennyweight.core.run import Run
 
@@ -168,6 +168,7 @@ def a_race(
         figures={
             side: {
                 "parameters": 1_604_352.0,
+                STEP_SECONDS: seconds,
                 "bytes of a training step": 412_345_678.0,
                 "attention blocks": attention,
                 "FLOPs per token": flops,
@@ -175,9 +176,9 @@ def a_race(
                 **{f"recall at {d}": recall - d / 1200 for d in (64, 128, 256, 496)},
                 **{f"recall floor at {d}": 0.004 for d in (64, 128, 256, 496)},
             }
-            for side, attention, flops, cache, recall in (
-                ("idea", 3.0, 3_214_336.0, 786_432.0, 0.71),
-                ("rival", 6.0, 3_604_480.0, 1_572_864.0, 0.93),
+            for side, seconds, attention, flops, cache, recall in (
+                ("idea", 0.1537, 3.0, 3_214_336.0, 786_432.0, 0.71),
+                ("rival", 0.1766, 6.0, 3_604_480.0, 1_572_864.0, 0.93),
             )
         },
         speeds={
@@ -187,6 +188,11 @@ def a_race(
         },
         baselines={"untrained idea": 3.702, "untrained rival": 3.698, "byte trigrams": 2.391, "xz": 2.702},
         notes=("the machine was busy: other processes took 23% of its processors",),
+        probes={
+            side: {f"recall at {d}": tuple(r - d / 1200 + s for s in SPREAD.values()) for d in (64, 128, 256, 496)}
+            for side, r in (("idea", 0.71), ("rival", 0.93))
+        },
+        gaps={f"recall at {d}": Interval(value=-0.22, low=-0.252, high=-0.188) for d in (64, 128, 256, 496)},
     )
     result = dataclasses.replace(result, **changes)
     write_json(folder / "race.json", dataclasses.asdict(result))

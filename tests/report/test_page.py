@@ -23,7 +23,7 @@ HOSTILE = (
 def test_a_race_is_told_from_a_run_by_its_configuration(tmp_path: Path) -> None:
     a_race(tmp_path / "race")
     write_json(tmp_path / "race" / "config.json", {"recipe": "race-par", "kind": "race"})
-    assert section_of(Run(tmp_path / "race")).title == "Race: par"
+    assert section_of(Run(tmp_path / "race")).title == "Race: par, equal time"
     assert section_of(a_run(tmp_path / "run")).title == "Run: par/tiny"
     assert section_of(a_run(tmp_path / "par-tiny-20260101T000000Z-c3d4")).title == "Run: par/tiny (c3d4)"
 

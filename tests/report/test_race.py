@@ -2,15 +2,18 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from pennyweight.core.errors import UserError
-from pennyweight.core.race import SIDES
+from pennyweight.core.race import SIDES, Equality, Interval, Side
 from pennyweight.report.page import render
 from pennyweight.report.race import race_section
 from tests.report.made import Reader, a_race, links_by_number
+
+RECEIPTS = Path(__file__).parents[2] / "docs" / "receipts"
 
 
 def test_a_race_says_everything_in_its_order(tmp_path: Path) -> None:
@@ -68,6 +71,50 @@ def test_the_sweep_marks_what_was_chosen(tmp_path: Path) -> None:
     text = render("A race", [race_section(tmp_path / "race")])
     chosen = [content for content, _ in Reader(text).cells if "chosen" in content]
     assert [content.split()[0] for content in chosen] == ["2.360", "2.240"]
+
+
+def test_a_race_says_which_kind_of_equality_it_is_and_how_well_it_was_met(tmp_path: Path) -> None:
+    equality = Equality(
+        kind="parameters",
+        quantity="parameters",
+        idea=1_705_600,
+        rival=1_699_740,
+        ratio=Interval(value=0.9966, low=0.9966, high=0.9966),
+        change="width 140 instead of 128",
+        budget="samples",
+    )
+    sides = {
+        "idea": Side(name="PAR rule, p = 5", settings={"pattern": "par(5)"}),
+        "rival": Side(name="interleaved, width 140", settings={"pattern": "interleaved", "width": 140}),
+    }
+    a_race(tmp_path / "race", equality=equality, sides=sides, trial_budget="2000samples")
+    made = race_section(tmp_path / "race")
+    assert made.title == "Race: par, equal parameters"
+    text = Reader(render("A race", [made])).text
+    assert "with width 140 instead of 128, the rival has 1,699,740 parameters" in text
+    assert "Both sides, at equal parameters" in text
+    assert "pattern = interleaved, width = 140" in text
+    assert "a step of both took, before they were equal," in text
+
+
+def test_both_sides_show_a_step_and_recall_with_the_seeds_interval(tmp_path: Path) -> None:
+    a_race(tmp_path / "race")
+    cells = [re.sub(r"\s+", " ", content).strip() for content, _ in Reader(
+        render("A race", [race_section(tmp_path / "race")])).cells]  # fmt: skip
+    for shown in ("154 ms", "177 ms", "0.657 floor 0.0040", "−22 points −25 points to −19 points"):
+        assert shown in cells, shown
+
+
+@pytest.mark.parametrize("name", ["tour", "tour-2"])
+def test_a_race_of_before_there_were_kinds_of_equality_is_still_read(name: str, tmp_path: Path) -> None:
+    for kept in (RECEIPTS / name).glob("*.json"):
+        place = tmp_path if kept.stem == "race" else tmp_path / "trials" / kept.stem
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy(kept, place / ("race.json" if kept.stem == "race" else "receipt.json"))
+    made = race_section(tmp_path)
+    assert made.title == "Race: par, equal time"
+    assert "Equal time: both sides as they are" in made.html
+    assert "idea less rival" not in made.html
 
 
 def test_a_folder_without_a_result_says_how_to_go_on(tmp_path: Path) -> None:

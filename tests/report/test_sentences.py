@@ -7,10 +7,17 @@ from typing import Any
 import pytest
 
 from pennyweight.console import Output
-from pennyweight.core.race import Interval
+from pennyweight.core.race import STEP_SECONDS, Equality, Interval
 from pennyweight.report.page import render
 from pennyweight.report.race import race_section
-from pennyweight.report.sentences import run_sentence, time_sentence, verdict_sentence
+from pennyweight.report.sentences import (
+    equality_sentence,
+    pace_sentence,
+    recall_sentence,
+    run_sentence,
+    time_sentence,
+    verdict_sentence,
+)
 from pennyweight.report.words import plain
 from pennyweight.verbs import fit, race
 from tests.report.made import Reader, a_race, a_receipt, a_run
@@ -119,6 +126,78 @@ def test_time_to_equal_quality_is_said_with_its_meaning(tmp_path: Path) -> None:
     assert plain(time_sentence(slower)).endswith("(99 % interval 1.25× to 1.75×): 50 % more time.")
     same = dataclasses.replace(result, time_to_equal=Interval(value=0.9, low=0.8, high=1.1))
     assert time_sentence(same).endswith("; equal time is inside the interval.")
+
+
+def test_sides_as_they_are_get_equal_time_or_equal_samples() -> None:
+    said = [plain(equality_sentence(Equality(), budget)) for budget in ("63.00s", "2000samples")]
+    assert said == [
+        "Equal time: both sides as they are, 63 s of training each.",
+        "Equal samples: both sides as they are, 2,000 samples of training each.",
+    ]
+
+
+def test_equal_counts_are_said_with_both_counts_and_what_was_done_for_them() -> None:
+    equality = Equality(
+        kind="parameters",
+        quantity="parameters",
+        idea=1_705_600,
+        rival=1_699_740,
+        ratio=Interval(value=0.996564, low=0.996564, high=0.996564),
+        change="width 140 and 5 heads instead of 128 and 4",
+        budget="samples",
+    )
+    assert plain(equality_sentence(equality, "2000samples")) == (
+        "Equal parameters: with width 140 and 5 heads instead of 128 and 4, the rival has 1,699,740 parameters,"
+        " 0.34 % less than the idea's 1,705,600. Each side gets 2,000 samples of training."
+    )
+    met = dataclasses.replace(equality, change="", rival=1_705_600, ratio=Interval(value=1.0, low=1.0, high=1.0))
+    assert "as it is, the rival has 1,705,600 parameters, as much as the idea's 1,705,600." in plain(
+        equality_sentence(met, "2000samples")
+    )
+
+
+def test_equal_latency_is_said_with_its_interval_and_how_far_off_it_is(tmp_path: Path) -> None:
+    equality = Equality(
+        kind="latency",
+        quantity=STEP_SECONDS,
+        idea=0.0701,
+        rival=0.0712,
+        ratio=Interval(value=1.021, low=1.012, high=1.034),
+        within=0.03,
+        change="width 96 instead of 128",
+        clocked=True,
+    )
+    met = (
+        "Equal latency: with width 96 instead of 128, a training step of the rival takes 1.02× the idea's 70.1 ms"
+        " (timed in turn before the race, 95 % interval 1.01× to 1.03×)"
+    )
+    assert plain(equality_sentence(equality, "63.00s")) == f"{met}. Each side gets 63 s of training."
+    missed = dataclasses.replace(equality, ratio=Interval(value=0.951, low=0.94, high=0.96))
+    assert "That is more than 3.0 % off; no size that was timed came nearer. Each" in plain(
+        equality_sentence(missed, "63.00s")
+    )
+    result = a_race(tmp_path / "race", equality=equality)
+    # 0.1766 / 0.1537 = 1.149
+    assert plain(pace_sentence(result)) == (
+        "In the trials themselves a step of the rival took 177 ms, 15 % more than the idea's 154 ms."
+    )
+    assert pace_sentence(dataclasses.replace(result, equality=Equality())) == ""
+
+
+def test_recall_is_said_where_the_sides_differ_most_or_to_be_at_its_floor(tmp_path: Path) -> None:
+    result = a_race(tmp_path / "race")
+    gaps = {**result.gaps, "recall at 256": Interval(value=-0.25, low=-0.31, high=-0.19)}
+    # 0.71 - 256/1200 = 0.497, 0.93 - 256/1200 = 0.717
+    assert plain(recall_sentence(dataclasses.replace(result, gaps=gaps))) == (
+        "Recall differs most at 256 tokens: 50 % of the idea, 72 % of the rival, −25 points"
+        " (99 % interval −31 points to −19 points)."
+    )
+    close = {"recall at 64": Interval(value=0.004, low=-0.02, high=0.028)}
+    assert "; no difference is inside the interval." in recall_sentence(dataclasses.replace(result, gaps=close))
+    low = {side: {"recall at 64": 0.009, "recall floor at 64": 0.004} for side in ("idea", "rival")}
+    floor = recall_sentence(dataclasses.replace(result, gaps=close, figures=low))
+    assert floor.startswith("Recall is within a point of its floor on both sides")
+    assert recall_sentence(dataclasses.replace(result, gaps={})) == "", "one seed, or a race before there were gaps"
 
 
 # --- runs ---

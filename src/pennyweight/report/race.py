@@ -30,7 +30,16 @@ from pennyweight.report.pieces import (
 )
 from pennyweight.report.race_tables import PAIRED, floor_table, sides_table, sweep_table, trials_table
 from pennyweight.report.receipt import receipt_record
-from pennyweight.report.sentences import best_floor, scores, time_sentence, verdict_sentence
+from pennyweight.report.sentences import (
+    best_floor,
+    equality_name,
+    equality_sentence,
+    pace_sentence,
+    recall_sentence,
+    scores,
+    time_sentence,
+    verdict_sentence,
+)
 from pennyweight.report.words import amount, duration, level, listed, number, score, scored, seeds, times
 
 
@@ -55,13 +64,16 @@ def race_section(folder: Path) -> Section:
         *_receipts(race),
         _own_record(race, facts),
     ]
-    return section(titled(f"Race: {result.name}", folder), race.anchor, pieces)
+    title = f"Race: {result.name}, {equality_name(result.equality, result.trial_budget)}"
+    return section(titled(title, folder), race.anchor, pieces)
 
 
 def _banner(result: RaceResult) -> Banner:
     label = "undecided" if result.verdict == "undecided" else f"the {result.verdict} wins"
     tone = "" if result.verdict == "undecided" else result.verdict
-    return Banner(label=f"Verdict: {label}", sentence=verdict_sentence(result), more=[time_sentence(result)], tone=tone)
+    equality = f"{equality_sentence(result.equality, result.trial_budget)} {pace_sentence(result)}".rstrip()
+    more = [equality, time_sentence(result), *filter(None, [recall_sentence(result)])]
+    return Banner(label=f"Verdict: {label}", sentence=verdict_sentence(result), more=more, tone=tone)
 
 
 def _tiles(race: Evidence) -> Tiles:
@@ -123,8 +135,9 @@ def _ratios(race: Evidence) -> list[Drawing]:
 def _recall(race: Evidence) -> list[Drawing]:
     return drawing(
         lambda width: figures.recall_curves(race.result.figures, names=race.names, width=width, key=race.anchor),
-        "How often the model repeats what it saw so many tokens ago. Dotted: the floor, the same tokens where"
-        " they cannot be known.",
+        "How often the model repeats what it saw so many tokens ago"
+        f"{', the mean of the seeds' if race.result.probes else ''}. Dotted: the floor, the same tokens where they"
+        " cannot be known.",
     )
 
 
@@ -141,7 +154,8 @@ def _facts(result: RaceResult) -> Facts:
     ]
     if len(result.stack_seconds) > 1:
         steps = (f"{name} {number(1000 * seconds)} ms" for name, seconds in result.stack_seconds.items())
-        items.append(("a step of both took", ", ".join(steps)))
+        label = "a step of both took" if not result.equality.change else "a step of both took, before they were equal,"
+        items.append((label, ", ".join(steps)))
     items.append(("data", _data(result.data)))
     items.append(("seeds", ", ".join(map(str, result.seeds))))
     return Facts(title="How it was run", items=items)

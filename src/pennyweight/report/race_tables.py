@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from pennyweight.core.race import SIDES, Trial
+from pennyweight.core.race import SIDES, STEP_SECONDS, Trial
 from pennyweight.report import figures
 from pennyweight.report.evidence import Evidence, speed_ratio
 from pennyweight.report.pieces import Cell, Group, Table, receipt_link
-from pennyweight.report.sentences import scores
-from pennyweight.report.words import amount, level, number, outcome, score, seeds, size, span, times
+from pennyweight.report.sentences import equality_name, scores
+from pennyweight.report.words import amount, level, moment, number, outcome, points, score, seeds, size, span, times
 
 PAIRED = 0.95
 """The confidence of `arrays.statistics.median`, which pairs timed in turn are given."""
@@ -32,9 +32,9 @@ def sides_table(race: Evidence) -> Table:
         rows = [_speed_row(race, name, speed) for name, speed in result.speeds.items()]
         groups.append(Group(title="speed, measured on both in turn", rows=rows))
     if recall := _recall_rows(race):
-        groups.append(Group(title="recall: accuracy of repeating what stood some tokens ago", rows=recall))
+        groups.append(Group(title=_recall_title(race), rows=recall))
     return Table(
-        caption="Both sides",
+        caption=f"Both sides, at {equality_name(result.equality, result.trial_budget)}",
         columns=[
             Cell(""),
             *(Cell(race.names[s], "", s) for s in SIDES),
@@ -66,10 +66,12 @@ def _quality_rows(race: Evidence) -> list[Row]:
 
 def _figure_row(race: Evidence, name: str) -> Row:
     idea, rival = (race.result.figures[side][name] for side in SIDES)
-    show = size if "bytes" in name else number
-    # Parameters stand in the receipts; what else was measured on the models stands in the race's document.
-    places = [race.first(side) if name == "parameters" else race.record for side in SIDES]
-    return (Cell(name), Cell(show(idea), places[0]), Cell(show(rival), places[1]), _relation(idea, rival))
+    show = size if "bytes" in name else moment if name == STEP_SECONDS else number
+    label = "training step, mean of the trials" if name == STEP_SECONDS else name
+    # Parameters and seconds stand in the receipts; what else was measured on the models in the race's document.
+    known = {"parameters": race.first, STEP_SECONDS: race.group}
+    places = [known[name](side) if name in known else race.record for side in SIDES]
+    return (Cell(label), Cell(show(idea), places[0]), Cell(show(rival), places[1]), _relation(idea, rival))
 
 
 def _speed_row(race: Evidence, name: str, speed: Mapping[str, Any]) -> Row:
@@ -92,8 +94,21 @@ def _recall_rows(race: Evidence) -> list[Row]:
             Cell(score(accuracy, 3), race.record, "", "" if math.isnan(floor) else f"floor {score(floor, 2)}")
             for _, accuracy, floor in pair
         ]
-        rows.append((Cell(f"at {pair[0][0]:,} tokens"), *cells, Cell("")))
+        rows.append((Cell(f"at {pair[0][0]:,} tokens"), *cells, _gap(race, f"recall at {pair[0][0]}")))
     return rows
+
+
+def _gap(race: Evidence, name: str) -> Cell:
+    """How much more the idea recalls, in points, with its interval; nothing of a race that probed one seed."""
+    gap = race.result.gaps.get(name)
+    if gap is None:
+        return Cell("")
+    return Cell(points(gap.value), race.record, "", f"{points(gap.low)} to {points(gap.high)}")
+
+
+def _recall_title(race: Evidence) -> str:
+    title = "recall: accuracy of repeating what stood some tokens ago"
+    return f"{title}, mean of the seeds; idea less rival" if race.result.gaps else title
 
 
 def _relation(idea: float | None, rival: float | None) -> Cell:

@@ -6,7 +6,8 @@ They know nothing of pages, so that a verb can speak without loading templates a
 from collections.abc import Mapping
 from statistics import fmean
 
-from pennyweight.core.race import SIDES, Interval, RaceResult, SideName
+from pennyweight.core.budget import Budget
+from pennyweight.core.race import SIDES, STEP_SECONDS, Equality, Interval, RaceResult, SideName
 from pennyweight.core.run import Run
 from pennyweight.report.words import (
     SPACE,
@@ -16,12 +17,17 @@ from pennyweight.report.words import (
     change,
     duration,
     level,
+    moment,
     number,
     percent,
+    points,
     score,
     scored,
     times,
 )
+
+_RECALL = "recall at "
+_POINT = 0.01
 
 # --- races ---
 
@@ -93,6 +99,78 @@ def time_sentence(result: RaceResult) -> str:
     if ratio.low <= 1 <= ratio.high:
         return f"{text}; equal time is inside the interval."
     return f"{text}: {percent(abs(ratio.value - 1))} {'less' if ratio.value < 1 else 'more'} time."
+
+
+def equality_name(equality: Equality, trial_budget: str) -> str:
+    """Of what both sides got the same: ``equal time``, ``equal parameters``."""
+    if not equality.quantity:
+        return "equal time" if Budget.parse(trial_budget).seconds is not None else "equal samples"
+    return f"equal {'FLOPs' if equality.kind == 'flops' else equality.kind}"
+
+
+def equality_sentence(equality: Equality, trial_budget: str) -> str:
+    """What was made equal, by what, how well, and what each trial is given."""
+    name = equality_name(equality, trial_budget)
+    title = name[0].upper() + name[1:]
+    ratio = equality.ratio
+    if ratio is None:
+        return f"{title}: both sides as they are, {amount(trial_budget)} of training each."
+    how = f"with {equality.change}" if equality.change else "as it is"
+    if equality.clocked:
+        ends = " to ".join(times(end) for end in (ratio.low, ratio.high))
+        text = (
+            f"{title}: {how}, a training step of the rival takes {times(ratio.value)} the idea's"
+            f" {moment(equality.idea)} (timed in turn before the race, 95{SPACE}% interval {ends})"
+        )
+    else:
+        text = f"{title}: {how}, the rival has {equality.rival:,.0f} {equality.quantity}, "
+        text += f"{_apart(ratio.value)} the idea's {equality.idea:,.0f}"
+    if equality.within and abs(ratio.value - 1) > equality.within:
+        text += f". That is more than {percent(equality.within)} off; no size that was timed came nearer"
+    return f"{text}. Each side gets {amount(trial_budget)} of training."
+
+
+def _apart(ratio: float) -> str:
+    return "as much as" if ratio == 1 else f"{percent(abs(ratio - 1))} {'less' if ratio < 1 else 'more'} than"
+
+
+def pace_sentence(result: RaceResult) -> str:
+    """Whether steps that were timed as equal before the race were so in it; "" where nothing was timed."""
+    known = [result.figures.get(side, {}).get(STEP_SECONDS, 0.0) for side in SIDES]
+    if not result.equality.clocked or not all(known):
+        return ""
+    idea, rival = known
+    return (
+        f"In the trials themselves a step of the rival took {moment(rival)}, {_apart(rival / idea)} the idea's"
+        f" {moment(idea)}."
+    )
+
+
+def recall_sentence(result: RaceResult) -> str:
+    """What the sides recall of what they read: at its floor, or where they differ most and by how much; "" if unknown.
+
+    A point is a hundredth of the tokens that were to be repeated.
+    """
+    distances = sorted(int(name.removeprefix(_RECALL)) for name in result.gaps if name.startswith(_RECALL))
+    if not distances or not all(result.figures.get(side) for side in SIDES):
+        return ""
+    above = {
+        side: [result.figures[side][f"{_RECALL}{d}"] - result.figures[side][f"recall floor at {d}"] for d in distances]
+        for side in SIDES
+    }
+    if max(max(values) for values in above.values()) < _POINT:
+        return (
+            "Recall is within a point of its floor on both sides, at every distance: what attention is worth there,"
+            " so short a training does not tell."
+        )
+    widest = max(distances, key=lambda d: abs(result.gaps[f"{_RECALL}{d}"].value))
+    gap = result.gaps[f"{_RECALL}{widest}"]
+    shares = {side: percent(result.figures[side][f"{_RECALL}{widest}"]) for side in SIDES}
+    inside = "; no difference is inside the interval" if gap.low <= 0 <= gap.high else ""
+    return (
+        f"Recall differs most at {widest:,} tokens: {shares['idea']} of the idea, {shares['rival']} of the rival,"
+        f" {points(gap.value)} ({level(result.confidence)} interval {points(gap.low)} to {points(gap.high)}){inside}."
+    )
 
 
 # --- runs ---

@@ -98,6 +98,13 @@ def percent(share: float) -> str:
     return f"{score(value, 2 if abs(value) < 99.5 else 3)}{SPACE}%"
 
 
+def points(difference: float) -> str:
+    """A difference of two shares (0 to 1) in points, hundredths, with its sign: +1.3 points, −22 points."""
+    value = 100 * difference
+    sign = "+" if value > 0 else ""
+    return f"{sign}{score(value, 2 if abs(value) >= 1 else 1)}{SPACE}points"
+
+
 def level(confidence: float) -> str:
     """The confidence of an interval (0 to 1) as people name it: 99 %, 99.9 %."""
     return f"{number(100 * confidence)}{SPACE}%"

@@ -1,21 +1,29 @@
 """``race``: an idea against its rival under one budget, and what the comparison says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pennyweight.console import Meter, Output
 from pennyweight.core.budget import Budget
 from pennyweight.core.errors import UserError
 from pennyweight.core.fit import Interrupted
-from pennyweight.core.race import SIDES, Contest, RaceResult
+from pennyweight.core.race import SIDES, STEP_SECONDS, Contest, RaceResult
 from pennyweight.core.recipe import to_document
 from pennyweight.core.registry import find_method
 from pennyweight.core.run import Run, find_run
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.racing.plan import Plan, keep_plan, load_plan, make_plan, side_config
+from pennyweight.lottery.racing.lineup import choose_sides
+from pennyweight.lottery.racing.plan import Plan, keep_plan, load_plan, make_plan, plan_config, plan_sides
 from pennyweight.lottery.racing.race import Race
-from pennyweight.report.sentences import time_sentence, verdict_sentence
-from pennyweight.report.words import number, plain, size
+from pennyweight.report.sentences import (
+    equality_name,
+    equality_sentence,
+    pace_sentence,
+    recall_sentence,
+    time_sentence,
+    verdict_sentence,
+)
+from pennyweight.report.words import amount, listed, moment, number, plain, size
 from pennyweight.verbs.report import write_page
 from pennyweight.verbs.request import Place, read_settings, require_writable
 
@@ -26,6 +34,9 @@ def start(
     *,
     name: str,
     budget: str,
+    equal: str,
+    idea: str,
+    rival: str,
     seeds: int,
     settings: Sequence[str],
     data: str,
@@ -34,17 +45,19 @@ def start(
     dry_run: bool,
 ) -> None:
     """Race a method, or plan the race and print it."""
-    contest = find_method(name).contest()
+    chosen = read_settings(settings, data, column, place)
+    contest = choose_sides(find_method(name).contest(), name, chosen, idea=idea, rival=rival)
     if not dry_run:
         require_writable(place.runs)
     with output.progress() as meter:
         plan = make_plan(
             contest,
             name=name,
-            settings=read_settings(settings, data, column, place),
+            settings=chosen,
             budget=Budget.parse(budget),
             seeds=seeds,
             stack=Stack.parse(stack) if stack else None,
+            equal=equal,
             cache=place.cache,
             report=meter.show,
         )
@@ -80,17 +93,24 @@ def run_race(folder: Path, contest: Contest, plan: Plan, place: Place, meter: Me
 
 
 def _show_plan(output: Output, contest: Contest, plan: Plan) -> None:
+    sides = plan_sides(plan, contest)
     output.say(contest.claim)
+    rows = [["sets", *(listed(sides[side].settings) for side in SIDES)], *_figure_rows(plan.figures)]
     output.table(
-        "",
-        ["side", "name", "settings"],
-        [[side, getattr(contest, side).name, str(dict(getattr(contest, side).settings))] for side in SIDES],
+        "", [equality_name(plan.equality, plan.trial_budget), *(f"{side}: {sides[side].name}" for side in SIDES)], rows
     )
-    output.say(f"{plan.recipe} on {plan.stack}; {len(plan.seeds)} seeds a side, {plan.trial_budget} each")
+    output.say(plain(equality_sentence(plan.equality, plan.trial_budget)))
+    output.say(
+        f"{plan.recipe} on {plan.stack}; {len(plan.seeds)} seeds a side, {plain(amount(plan.trial_budget))} each"
+    )
     if plan.sweep_budget:
-        output.say(f"sweep of {contest.tuned} x {contest.factors}: {plan.sweep_budget} each, charged to both alike")
-    configs = {side: to_document(side_config(contest, plan.recipe, side, plan.settings)) for side in SIDES}
-    output.done(result={"plan": to_document(plan), "configs": configs}, next_command=f"pennyweight race {plan.name}")
+        given = plain(amount(plan.sweep_budget))
+        output.say(f"sweep of {contest.tuned} x {contest.factors}: {given} each, charged to both alike")
+    configs = {side: to_document(plan_config(plan, contest, side)) for side in SIDES}
+    command = f"pennyweight race {plan.name}"
+    if plan.equality.quantity:
+        command += f" --equal {plan.equality.kind}"
+    output.done(result={"plan": to_document(plan), "configs": configs}, next_command=command)
 
 
 def _close(output: Output, folder: Path, result: RaceResult) -> None:
@@ -100,16 +120,16 @@ def _close(output: Output, folder: Path, result: RaceResult) -> None:
         [f"{result.metric}, seed {seed}", *(_score(values[side][index]) for side in SIDES)]
         for index, seed in enumerate(result.seeds)
     ]
-    rows += [
-        [name, *(_figure(name, result.figures.get(side, {}).get(name)) for side in SIDES)]
-        for name in next(iter(result.figures.values()), {})
-        if "floor" not in name
-    ]
+    rows += _figure_rows(result.figures)
     rows += [[f"{name} ({s['unit']})", *(number(s[side], 4) for side in SIDES)] for name, s in result.speeds.items()]
     output.say(result.claim)
-    output.table("", ["", *(f"{side}: {result.sides[side].name}" for side in SIDES)], rows)
-    output.say(plain(verdict_sentence(result)))
-    output.say(plain(time_sentence(result)))
+    heading = equality_name(result.equality, result.trial_budget)
+    output.table("", [heading, *(f"{side}: {result.sides[side].name}" for side in SIDES)], rows)
+    for sentence in (verdict_sentence(result), equality_sentence(result.equality, result.trial_budget)):
+        output.say(plain(sentence))
+    for sentence in (pace_sentence(result), time_sentence(result), recall_sentence(result)):
+        if sentence:
+            output.say(plain(sentence))
     for note in result.notes:
         output.say(f"note: {note}")
     page = write_page([folder], folder / "report.html")
@@ -121,6 +141,14 @@ def _close(output: Output, folder: Path, result: RaceResult) -> None:
     )
 
 
+def _figure_rows(figures: Mapping[str, Mapping[str, float]]) -> list[list[str]]:
+    return [
+        [name, *(_figure(name, figures.get(side, {}).get(name)) for side in SIDES)]
+        for name in next(iter(figures.values()), {})
+        if "floor" not in name
+    ]
+
+
 def _score(value: float | None) -> str:
     return "diverged" if value is None else f"{value:.4f}"
 
@@ -128,4 +156,8 @@ def _score(value: float | None) -> str:
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return "diverged"
+    if name == "parameters":
+        return f"{value:,.0f}"
+    if name == STEP_SECONDS:
+        return plain(moment(value))
     return plain(size(value)) if "bytes" in name else number(value, 4)

@@ -172,10 +172,12 @@ def gather(
 
 def _differences(results: Sequence[RaceResult]) -> tuple[str, ...]:
     """In what the races differ beside their stacks, which a reader of the turns must know."""
-    told = {
+    told: dict[str, set[object]] = {
         "recipe": {result.recipe for result in results},
         "data": {result.data.get("sha256", "") for result in results},
         "budget of a trial": {result.trial_budget for result in results},
+        "kind of equality": {result.equality.kind for result in results},
+        "sides": {tuple(result.sides[side].name for side in SIDES) for result in results},
     }
     named = [name for name, values in told.items() if len(values) > 1]
     return (f"the races differ in their {' and '.join(named)} too",) if named else ()
@@ -207,14 +209,11 @@ def step_work(folder: Path, stack: Stack, *, cache: Path) -> dict[SideName, Work
     some losses is not known to the tracer and left out; beside the matrix products it is small.
     """
     from pennyweight.core.registry import find_method
-    from pennyweight.lottery.racing.plan import load_plan, side_config
+    from pennyweight.lottery.racing.plan import load_plan, plan_config
 
     plan = load_plan(folder)
     contest = find_method(plan.name).contest()
-    return {
-        side: _traced(plan.recipe, side_config(contest, plan.recipe, side, plan.settings), stack, cache=cache)
-        for side in SIDES
-    }
+    return {side: _traced(plan.recipe, plan_config(plan, contest, side), stack, cache=cache) for side in SIDES}
 
 
 def _traced(recipe: str, config: Any, stack: Stack, *, cache: Path) -> Work:

@@ -12,22 +12,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
-from pennyweight.arrays.statistics import median, ratio_of_means
+from pennyweight.arrays.statistics import difference_of_means, median, ratio_of_means
 from pennyweight.core import randomness
 from pennyweight.core.budget import Budget
 from pennyweight.core.errors import WorkFailed
 from pennyweight.core.files import write_json
 from pennyweight.core.fit import Trainer, begin, load_task
 from pennyweight.core.machine import BusyWatch
-from pennyweight.core.race import SIDES, Contest, RaceResult, SideName, Timed, Trial
+from pennyweight.core.race import SIDES, STEP_SECONDS, Contest, Interval, RaceResult, SideName, Timed, Traits, Trial
 from pennyweight.core.recipe import Config, flatten, override
 from pennyweight.core.run import MetricsLog, Run, read_document, read_records
 from pennyweight.core.stack import Stack
-from pennyweight.lottery.racing.plan import CONFIDENCE, VALIDATIONS, Plan, Report, side_config
+from pennyweight.lottery.racing.plan import CONFIDENCE, VALIDATIONS, Plan, Report, plan_config, plan_sides
 from pennyweight.lottery.racing.verdict import as_interval, judge, time_to_equal_quality
 
 _SLICE_SECONDS = 1.0
 _REPEATS = 9
+
+_Figures = dict[str, dict[str, float]]
+_Probes = dict[str, dict[str, tuple[float, ...]]]
 
 
 class Race:
@@ -48,12 +51,13 @@ class Race:
         self.plan = plan
         self.cache = cache
         self.confidence = confidence
+        self.sides = plan_sides(plan, contest)
         self._report = report or (lambda stage, done: None)
         self._stack = Stack.parse(plan.stack)
 
     def config(self, side: SideName) -> Config:
         """The configuration of a side before tuning: recipe, then the user's settings, then the side's."""
-        return side_config(self.contest, self.plan.recipe, side, self.plan.settings)
+        return plan_config(self.plan, self.contest, side)
 
     def run(self) -> RaceResult:
         """All trials that are not done yet, then the measurements and the verdict."""
@@ -64,11 +68,11 @@ class Race:
         chosen = {side: self._choose(side, sweep) for side in SIDES}
         trials = self._finals(done, {side: chosen[side] for side in SIDES})
         self._report("measuring speed and memory", 0.0)
-        figures, speeds = self._measure(trials)
+        figures, speeds, probes = self._measure(trials)
         notes = self._edge_notes(chosen)
         if warning := watch.sentence():
             notes.append(warning + "; both sides took turns in slices of a second, so it hit both")
-        result = self._result(sweep, chosen, trials, figures, speeds, notes, time.monotonic() - started)
+        result = self._result(sweep, chosen, trials, figures, speeds, probes, notes, time.monotonic() - started)
         write_json(self.folder / "race.json", asdict(result))
         return result
 
@@ -134,7 +138,7 @@ class Race:
             self.config(side),
             {
                 self.contest.tuned: tuned,
-                "fit.seed": seed + getattr(self.contest, side).seed_offset,
+                "fit.seed": seed + self.sides[side].seed_offset,
                 "fit.validations": VALIDATIONS if kind == "final" else 1,
                 "fit.checkpoint_seconds": 1e9,
             },
@@ -180,43 +184,64 @@ class Race:
 
     # --- measurements ---
 
-    def _measure(self, trials: Sequence[Trial]) -> tuple[dict[str, dict[str, float]], dict[str, dict[str, Any]]]:
-        """Plain figures of each side that has a trained model, and speeds timed on both in turn."""
+    def _measure(self, trials: Sequence[Trial]) -> tuple[_Figures, dict[str, dict[str, Any]], _Probes]:
+        """Plain figures and probes of each side that has a trained model, and speeds timed on both in turn."""
         import torch
 
         self._stack.activate()
-        figures: dict[str, dict[str, float]] = {}
+        figures: _Figures = {}
+        probes: _Probes = {}
         timed: dict[SideName, Mapping[str, Timed]] = {}
         with torch.no_grad(), self._stack.autocast():
             for side in SIDES:
-                first = next((trial for trial in trials if trial.side == side and trial.receipt), None)
-                if first is None:
+                trained = [trial for trial in trials if trial.side == side and trial.receipt]
+                if not trained:
                     continue
-                task = load_task(Run(self.folder / first.run), cache=self.cache).to(self._stack.device)
-                traits = self.contest.traits(task, self._stack)
-                figures[side] = {
-                    "parameters": float(task.num_parameters()),
-                    "bytes of a training step": float(self.plan.step_bytes[side]),
-                    **traits.figures,
-                }
+                figures[side], traits, probes[side] = self._examine(side, trained)
                 timed[side] = traits.timed
             if len(timed) < len(SIDES):
-                return figures, {}
+                return figures, {}, probes
             speeds = {name: self._speed(timed["idea"][name], timed["rival"][name]) for name in timed["idea"]}
-        samples = {side: self._samples_per_second(trials, side) for side in SIDES}
+        samples = {side: self._rates(trials, side, "samples") for side in SIDES}
         speeds["training"] = {
             "unit": "samples/s",
             **{side: sum(samples[side]) / len(samples[side]) for side in SIDES},
             "ratio": as_interval(ratio_of_means(samples["idea"], samples["rival"], confidence=self.confidence)),
         }
-        return figures, speeds
+        return figures, speeds, probes
 
-    def _samples_per_second(self, trials: Sequence[Trial], side: SideName) -> list[float]:
+    def _examine(
+        self, side: SideName, trained: Sequence[Trial]
+    ) -> tuple[dict[str, float], Traits, dict[str, tuple[float, ...]]]:
+        """Traits of the first trained model of a side, and the probe's scores of all of them with their means."""
+        found: dict[str, list[float]] = {}
+        traits: Traits | None = None
+        size = 0
+        for index, trial in enumerate(trained):
+            self._report(f"measuring the {side}", index / len(trained))
+            task = load_task(Run(self.folder / trial.run), cache=self.cache).to(self._stack.device)
+            if traits is None:
+                traits, size = self.contest.traits(task, self._stack), task.num_parameters()
+            for name, value in self.contest.probe(task, self._stack).items():
+                found.setdefault(name, []).append(value)
+        assert traits is not None
+        steps = self._rates(trained, side, "steps")
+        figures = {
+            "parameters": float(size),
+            STEP_SECONDS: len(steps) / sum(steps),
+            "bytes of a training step": float(self.plan.step_bytes[side]),
+            **traits.figures,
+            **{name: sum(values) / len(values) for name, values in found.items()},
+        }
+        return figures, traits, {name: tuple(values) for name, values in found.items()}
+
+    def _rates(self, trials: Sequence[Trial], side: SideName, unit: Literal["samples", "steps"]) -> list[float]:
+        """Samples or steps a second of training in each trained trial of a side."""
         found = []
         for trial in trials:
             if trial.side == side and trial.receipt:
                 spent = read_document(self.folder / trial.receipt)["spent"]
-                found.append(spent["samples"] / spent["train_seconds"])
+                found.append(spent[unit] / spent["train_seconds"])
         return found
 
     def _speed(self, idea: Timed, rival: Timed) -> dict[str, Any]:
@@ -258,6 +283,7 @@ class Race:
         trials: tuple[Trial, ...],
         figures: Mapping[str, Mapping[str, float]],
         speeds: Mapping[str, Mapping[str, Any]],
+        probes: _Probes,
         notes: Sequence[str],
         seconds: float,
     ) -> RaceResult:
@@ -272,7 +298,7 @@ class Race:
             name=self.plan.name,
             claim=self.contest.claim,
             recipe=self.plan.recipe,
-            sides={"idea": self.contest.idea, "rival": self.contest.rival},
+            sides={side: self.sides[side] for side in SIDES},
             metric=metric.name,
             unit=metric.unit,
             better=metric.better,
@@ -296,7 +322,22 @@ class Race:
             speeds=speeds,
             baselines=self.plan.baselines,
             notes=tuple(notes),
+            equality=self.plan.equality,
+            probes=probes,
+            gaps=self._gaps(probes),
         )
+
+    def _gaps(self, probes: _Probes) -> dict[str, Interval]:
+        """Idea less rival of each score of the probe; one seed tells nothing of the spread and has none."""
+        if len(probes) < len(SIDES):
+            return {}
+        found = {}
+        for name, idea in probes["idea"].items():
+            rival = probes["rival"].get(name, ())
+            if min(len(idea), len(rival)) > 1:
+                gap = difference_of_means(idea, rival, confidence=self.confidence)
+                found[name] = Interval(value=gap.value, low=gap.low, high=gap.high)
+        return found
 
 
 class _Lane:

@@ -1,17 +1,20 @@
-"""PAR's claim as a race: its rule's pattern against the interleaved one, at equal training time."""
+"""PAR's claim as a race: its rule's pattern against the interleaved one, at equal time or equal size."""
+
+from collections.abc import Mapping
 
 import torch
 
 from pennyweight.core.race import Contest, Side, Timed, Traits
 from pennyweight.core.stack import Stack
 from pennyweight.core.task import Task
+from pennyweight.methods.par.sizes import EQUALISERS
 from pennyweight.methods.par.task import LanguageModel, recall, recall_distances
 
 _DECODED = 32
 
 
 def traits(task: Task, stack: Stack) -> Traits:
-    """FLOPs, cache and recall of a trained language model; its prefill and decode speed at the full context."""
+    """FLOPs and cache of a language model; its prefill and decode speed at the full context."""
     assert isinstance(task, LanguageModel)
     model, context = task.model, task.config.context
     vocab_size = task.tokenizer.vocab_size
@@ -27,10 +30,6 @@ def traits(task: Task, stack: Stack) -> Traits:
         "FLOPs per token": model.config.flops(1, context) / context,
         "cache bytes at the context": float(filled.num_bytes),
     }
-    for distance in recall_distances(context):
-        measured = recall(model, distance=distance, vocab_size=vocab_size)
-        figures[f"recall at {distance}"] = measured["accuracy"]
-        figures[f"recall floor at {distance}"] = measured["floor"]
 
     def prefill() -> None:
         model(prompt, cache=model.new_cache(1, context, dtype=dtype))
@@ -49,6 +48,17 @@ def traits(task: Task, stack: Stack) -> Traits:
     )
 
 
+def probe(task: Task, stack: Stack) -> Mapping[str, float]:
+    """Recall by distance beside its floor, which bits per byte hardly show."""
+    assert isinstance(task, LanguageModel)
+    scores = {}
+    for distance in recall_distances(task.config.context):
+        measured = recall(task.model, distance=distance, vocab_size=task.tokenizer.vocab_size)
+        scores[f"recall at {distance}"] = measured["accuracy"]
+        scores[f"recall floor at {distance}"] = measured["floor"]
+    return scores
+
+
 CONTEST = Contest(
     claim=(
         "Replacing about 63 % of self-attention blocks by feed-forward blocks lowers compute time by 35 % and"
@@ -58,4 +68,7 @@ CONTEST = Contest(
     idea=Side(name="PAR rule, p = 5", settings={"pattern": "par(5)"}),
     rival=Side(name="interleaved", settings={"pattern": "interleaved"}),
     traits=traits,
+    probe=probe,
+    equalisers=EQUALISERS,
+    differ="pattern",
 )
