@@ -12,7 +12,8 @@ from pennyweight.blocks.transformer import TransformerConfig
 from pennyweight.core.equality import Size, match_count, match_latency
 from pennyweight.core.race import Lineup, Match, Side
 from pennyweight.methods.par.config import ParConfig
-from pennyweight.methods.par.task import LanguageModel, model_config
+from pennyweight.methods.par.task import LanguageModel
+from pennyweight.methods.par.text import model_config
 
 _LARGEST = 4
 _NEAR = 0.01
