@@ -190,7 +190,7 @@ def test_the_super_network_recovers_it_in_four_of_five_seeds(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_the_super_network_pays_for_no_attention_where_none_is_needed(tmp_path: Path) -> None:
-    """A token that follows from the last one alone. Found when this was written: fiff, ffaf (by a hair), ffif."""
+    """A token that follows from the last one alone. Three of three gave ffff when this was written."""
     found = [
         searched(a_language(8, 1), a_config("i*4", seed=seed), steps=500, folder=tmp_path / str(seed))
         for seed in range(3)
@@ -201,7 +201,7 @@ def test_the_super_network_pays_for_no_attention_where_none_is_needed(tmp_path: 
 @pytest.mark.slow
 @pytest.mark.parametrize("parent", ["afaf", "aaaa"])
 def test_scoring_the_blocks_of_a_parent_keeps_the_early_attention(parent: str, tmp_path: Path) -> None:
-    """Three of three seeds gave afff for both parents when this was written."""
+    """Both seeds gave afff for both parents when this was written."""
     found = []
     for seed in range(2):
         language, _ = trained(parent, seed=seed, folder=tmp_path)

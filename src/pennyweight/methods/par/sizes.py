@@ -96,7 +96,7 @@ def _match(lineup: Lineup, count: Callable[[TransformerConfig, int], float], *, 
 
     def counted(side: Side) -> float:
         config = _config(lineup, side)
-        return count(model_config(config, vocab_size=vocab_size), config.context)
+        return count(model_config(config, vocab_size=vocab_size, causal=True), config.context)
 
     config = _config(lineup, lineup.rival)
     match = match_count(lineup, sizes(lineup.rival, config), counted, kind=kind, quantity=quantity)

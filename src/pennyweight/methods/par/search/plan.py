@@ -33,6 +33,7 @@ from pennyweight.methods.par.search.menu import (
     parse_limit,
 )
 from pennyweight.methods.par.search.rivals import field
+from pennyweight.methods.par.search.supernet import SuperNetConfig
 from pennyweight.methods.par.text import Split, TextTask
 
 _SHARES = {"parent": 0.30, "scoring": 0.14, "supernet": 0.20, "candidates": 0.36}
@@ -40,6 +41,8 @@ _FEWEST_STEPS = {"parent": 40, "scoring": 20, "supernet": 20, "candidates": 16}
 _KEPT_BACK = 0.04
 _MEASURING_SHARE, _WINDOWS = 0.04, (8, 128)
 _RATE_SECONDS = 3.0
+_ARCHITECTURE_REACH = 6.0
+"""How far the super-network's logits may move in all: with fewer steps they take longer ones."""
 
 Report = Callable[[str, float], None]
 """Hears the stage of a search and the part of it (0 to 1) that is done."""
@@ -97,7 +100,8 @@ class Plan:
 
     ``prices`` holds for each stack the prices of the limited quantities, in the order of the limits: first the stack
     that is searched on, then those that the choice is looked at on as well. ``budgets`` is the training time of each
-    stage (of "candidates": of one), ``num_windows`` how many held-out windows each substitute is measured on.
+    stage (of "candidates": of one), ``num_windows`` how many held-out windows each substitute is measured on,
+    ``architecture_lr`` the learning rate of the super-network's architecture.
     """
 
     recipe: str
@@ -109,6 +113,7 @@ class Plan:
     asked: str
     budgets: dict[str, str]
     num_windows: int
+    architecture_lr: float
     data: dict[str, str]
     setup_seconds: float
 
@@ -238,6 +243,7 @@ def make_plan(
         asked=str(budget),
         budgets={name: f"{seconds:.2f}s" for name, seconds in budgets.items()},
         num_windows=num_windows,
+        architecture_lr=_architecture_lr(budgets["supernet"] / steps["supernet"]),
         data=dict(parent.data_receipt()),
         setup_seconds=spent,
     )
@@ -264,6 +270,12 @@ def _least(steps: Mapping[str, float], num_candidates: int) -> float:
     needed = {name: _FEWEST_STEPS[name] * seconds for name, seconds in steps.items()}
     needed["candidates"] *= num_candidates
     return max(seconds / _SHARES[name] for name, seconds in needed.items())
+
+
+def _architecture_lr(num_steps: float) -> float:
+    """The paper's 1e-2, but more where there are too few steps for the logits to part (each moves by at most that)."""
+    usual = SuperNetConfig()
+    return min(0.1, max(usual.optimizer.lr, _ARCHITECTURE_REACH / ((1 - usual.freeze) * num_steps)))
 
 
 def keep_plan(plan: Plan, runs: Path) -> Path:

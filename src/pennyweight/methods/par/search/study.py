@@ -43,7 +43,7 @@ from pennyweight.methods.par.search.result import (
 from pennyweight.methods.par.search.rivals import field
 from pennyweight.methods.par.search.scoring import BlockScoring, increases
 from pennyweight.methods.par.search.substitutes import worths
-from pennyweight.methods.par.search.supernet import SuperNet
+from pennyweight.methods.par.search.supernet import SuperNet, SuperNetConfig
 from pennyweight.methods.par.task import LanguageModel, recall, recall_distances
 from pennyweight.methods.par.text import TextTask
 
@@ -204,7 +204,9 @@ class Study:
     def _search_architecture(self) -> tuple[SuperNet, Architecture]:
         """Train the super-network, and what its architecture came to."""
         randomness.seed_all(self.config.fit.seed)
-        supernet = SuperNet(self.parent, self._menu, self._limits)
+        usual = SuperNetConfig()
+        settings = replace(usual, optimizer=replace(usual.optimizer, lr=self.plan.architecture_lr))
+        supernet = SuperNet(self.parent, self._menu, self._limits, settings)
         run = self._stage("supernet", "super-network", self.config, lambda: supernet, self.plan.budgets["supernet"])
         fitting.load_weights(supernet, run)
         chances = supernet.architecture.detach().float().softmax(-1)
