@@ -36,7 +36,7 @@ from pennyweight.report.words import number, plain
 from pennyweight.verbs.report import write_page
 from pennyweight.verbs.request import Place, Request, choose_stack, read_request, read_settings, require_writable
 
-LATENCY, BUDGET = "0.6x", "30min"
+RECIPE, LATENCY, BUDGET = "par/tiny", "0.6x", "30min"
 _BRIEF_EACH = 0.4
 
 
@@ -209,7 +209,7 @@ def _hold(
 def _request(recipe: str, parent: str, settings: dict[str, str], place: Place) -> Request:
     """The recipe, interleaved unless a pattern is set; of a parent its own, with what it was trained with."""
     if not parent:
-        asked = recipe or "par/tiny"
+        asked = recipe or RECIPE
         if not hasattr(read_request(asked, {}).config, "pattern"):
             raise UserError(f"recipe {asked}", expected="one with a pattern", hint="try par/tiny")
         return read_request(asked, {"pattern": "interleaved", **settings})

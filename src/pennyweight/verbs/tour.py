@@ -1,7 +1,7 @@
 """``tour``: every work on real data under one total budget, and one page about it.
 
-First the instruments, which the rest is judged with: this machine weighed, a program traced, a lottery held. Then the
-methods' races, in equal shares of the time that is left.
+First the instruments, which the rest is judged with: attention priced on this machine, the machine weighed, a
+program traced, a lottery held. Then the methods' races, in equal shares of the time that is left.
 """
 
 import time
@@ -26,10 +26,12 @@ from pennyweight.lottery.racing.plan import keep_plan, make_plan
 from pennyweight.lottery.tracing.program import Request
 from pennyweight.lottery.weighing.tables import save_tables
 from pennyweight.lottery.weighing.weigh import default_stacks, weigh
+from pennyweight.methods.par.search.kept import kept_scores
 from pennyweight.report.lottery import load_card, lottery_section
 from pennyweight.report.lottery_words import verdict
 from pennyweight.report.page import render
 from pennyweight.report.pieces import Facts, Section, section, text_section
+from pennyweight.report.prices import price_sentence, prices_section
 from pennyweight.report.race import race_section
 from pennyweight.report.trace import load_examination, trace_section
 from pennyweight.report.weigh import weigh_section
@@ -37,6 +39,7 @@ from pennyweight.report.words import number, plain
 from pennyweight.verbs.lottery import layer_lottery
 from pennyweight.verbs.race import run_race
 from pennyweight.verbs.request import Place, require_writable
+from pennyweight.verbs.search_prices import PART, price_by_length
 from pennyweight.verbs.trace import example, summary, trace_program
 
 _SEEDS = 3
@@ -118,8 +121,9 @@ def _told(sentence: str) -> tuple[str, str]:
 
 
 def _instruments(place: Place, total: float, meter: Meter) -> Iterator[_Stop]:
-    """Weigh, trace, lottery: about a fifth of a ten-minute tour."""
-    yield _weigh(place, max(20.0, min(30.0, 0.05 * total)), meter.show)
+    """The price of attention, weigh, trace, lottery: about a quarter of a ten-minute tour."""
+    yield _prices(place, meter.show)
+    yield _weigh(place, max(20.0, min(25.0, 0.04 * total)), meter.show)
     meter.show("tracing a program", 0.0)
     yield _trace(place)
     yield _lottery(place, max(45.0, min(90.0, 0.13 * total)), meter.show)
@@ -130,6 +134,12 @@ def _weigh(place: Place, seconds: float, report: Callable[[str, float], None]) -
     save_tables(tables, place.cache)
     sentence = f"weigh: {len(tables)} stacks of this machine in {number(tables[0].seconds)} s"
     return _Stop(sections=[weigh_section(tables)], folder=None, sentence=sentence)
+
+
+def _prices(place: Place, report: Callable[[str, float], None]) -> _Stop:
+    rows = price_by_length(place, report=report)
+    made = prices_section(rows, kept_scores(), PART, anchor=f"prices-{this_machine().fingerprint}")
+    return _Stop(sections=[made], folder=None, sentence=f"search: {price_sentence(rows)}")
 
 
 def _trace(place: Place) -> _Stop:
