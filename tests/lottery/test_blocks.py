@@ -1,8 +1,10 @@
 """A model's step is its fixed cost and what each of its blocks adds; what was measured once is kept."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -76,7 +78,8 @@ def test_what_was_measured_is_read_back_and_only_the_rest_is_measured(machine: M
 
 
 @pytest.mark.parametrize(
-    "change", [{"use": "decode"}, {"length": 8}, {"batch": 1}, {"width": 64}, {"num_heads": 4}, {"window": 4}]
+    "change",
+    [{"use": "decode"}, {"causal": False}, {"length": 8}, {"batch": 1}, {"width": 64}, {"num_heads": 4}, {"window": 4}],
 )
 def test_another_shape_or_use_is_measured_anew(machine: Machine, tmp_path: Path, change: dict[str, object]) -> None:
     costs(tmp_path, "a")
@@ -134,17 +137,48 @@ def test_the_same_block_under_two_spellings_is_one(machine: Machine, tmp_path: P
     assert costs(tmp_path, "f4")["f"] == costs(tmp_path, "f")["f"]
 
 
+def test_a_causal_step_keeps_the_name_that_it_had_before_there_were_others(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "this_machine", lambda: SimpleNamespace(fingerprint="here"))
+    costs(tmp_path, "a")
+    asked = [
+        "cpu/torch/fp32/1t",
+        {"pattern": "(aafa)*2", "vocab_size": 64, "width": 32, "num_heads": 2, "window": 128, "length": 16, "batch": 2}
+        | {"use": "train"},
+    ]
+    name = hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:12]
+    assert (tmp_path / "blocks" / f"here-{name}.json").is_file()
+
+
+def test_what_sees_both_sides_is_not_decoded(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="train or prefill"):
+        costs(tmp_path, "a", use="decode", causal=False)
+
+
 # --- the steps themselves ---
 
 
-def a_step(use: str, pattern: str = "afwf1i") -> Step:
-    return Step(pattern=pattern, vocab_size=96, width=32, num_heads=2, window=4, length=16, batch=2, use=use)  # type: ignore[arg-type]
+def a_step(use: str, pattern: str = "afwf1i", *, causal: bool = True) -> Step:
+    return Step(
+        pattern=pattern,
+        vocab_size=96,
+        width=32,
+        num_heads=2,
+        window=4,
+        length=16,
+        batch=2,
+        use=use,  # type: ignore[arg-type]
+        causal=causal,
+    )
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("use", ["train", "prefill", "decode"])
-def test_every_use_can_be_stepped_again_and_again(use: str, precision: str) -> None:
-    step = prepared(Stack.parse(f"cpu/torch/{precision}/1t"), a_step(use))
+@pytest.mark.parametrize(
+    ("use", "causal"), [("train", True), ("prefill", True), ("decode", True), ("train", False), ("prefill", False)]
+)
+def test_every_use_can_be_stepped_again_and_again(use: str, causal: bool, precision: str) -> None:
+    step = prepared(Stack.parse(f"cpu/torch/{precision}/1t"), a_step(use, causal=causal))
     with torch.set_grad_enabled(use == "train"), Stack.parse(f"cpu/torch/{precision}/1t").autocast():
         for _ in range(3):
             step()
@@ -154,9 +188,10 @@ def closure(step: Callable[[], object]) -> dict[str, object]:
     return dict(zip(step.__code__.co_freevars, (cell.cell_contents for cell in step.__closure__ or ()), strict=True))
 
 
-def test_training_updates_every_weight_with_gradients_that_are_not_zero() -> None:
+@pytest.mark.parametrize("causal", [True, False])
+def test_training_updates_every_weight_with_gradients_that_are_not_zero(causal: bool) -> None:
     """Zeros would be another machine's arithmetic: blocks begin by adding nothing."""
-    step = prepared(STACK, a_step("train"))
+    step = prepared(STACK, a_step("train", causal=causal))
     model = closure(step)["model"]
     assert isinstance(model, torch.nn.Module)
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
@@ -180,6 +215,17 @@ def test_reading_fills_the_cache_with_the_whole_prompt() -> None:
     with torch.no_grad():
         step()
     assert cache.length == 16  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("use", ["train", "prefill"])
+def test_a_step_that_sees_both_sides_has_padding_but_no_padded_text(use: str) -> None:
+    """The mask of the padding is part of what it costs; hidden positions would be less work."""
+    held = closure(prepared(STACK, a_step(use, causal=False)))
+    model, tokens = held["model"], held["inputs" if use == "train" else "prompt"]
+    assert not model.config.causal  # type: ignore[attr-defined]
+    assert model.config.padding == 95  # type: ignore[attr-defined]
+    assert (tokens != 95).all()  # type: ignore[attr-defined]
+    assert tokens.shape == (2, 16)  # type: ignore[attr-defined]
 
 
 def test_a_real_machine_gives_positive_costs(tmp_path: Path) -> None:

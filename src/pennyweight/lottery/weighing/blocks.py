@@ -11,7 +11,7 @@ final norm, head, loss and their update.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pennyweight.blocks.pattern import Pattern
@@ -41,6 +41,7 @@ def block_costs(
     kinds: Iterable[str] = ("a", "w", "f", "f1", "f2", "i"),
     window: int = 128,
     vocab_size: int = 2048,
+    causal: bool = True,
     cache: Path,
     seconds_each: float = SECONDS_EACH,
 ) -> dict[str, Rate]:
@@ -48,12 +49,15 @@ def block_costs(
 
     ``use`` is ``"train"`` (forward, backward, clipping and AdamW on ``batch`` sequences of ``length`` tokens),
     ``"prefill"`` (reading them into a cache, logits of the last) or ``"decode"`` (one more token for each
-    sequence after ``length`` cached ones). The fixed part belongs to ``vocab_size`` with a tied head.
+    sequence after ``length`` cached ones). Blocks that are not ``causal`` see both sides: training restores hidden
+    tokens, prefill is one pass, and there is no decoding. The fixed part belongs to ``vocab_size`` with a tied head.
     What this machine measured before is read from ``cache``; the rest is measured in turns,
     about ``seconds_each`` for a kind. Identity costs nothing: no such block is built.
     """
     if stack.library != "torch":
         raise UserError(f"stack {stack}", expected="torch, in which the blocks are written", hint="try cpu/torch/bf16")
+    if use == "decode" and not causal:
+        raise UserError("decoding with attention to both sides", expected="train or prefill, or causal blocks")
     letters = [spec.letter for kind in kinds for spec in _single(kind)]
     base = Step(
         pattern=_BASE,
@@ -64,6 +68,7 @@ def block_costs(
         length=length,
         batch=batch,
         use=use,
+        causal=causal,
     )
     steps = {letter: replace(base, pattern=f"(a{letter}f{letter})*2") for letter in {*letters, *_BASE_BLOCKS}}
     steps[FIXED] = replace(base, vocab_size=vocab_size)
@@ -76,7 +81,7 @@ def block_costs(
     if missing:
         fresh = _measured(stack, base, {name: steps[name] for name in missing}, seconds_each)
         for name, rate in fresh.items():
-            write_json(paths[name], {"step": asdict(steps[name]), "stack": str(stack), "rate": to_document(rate)})
+            write_json(paths[name], {"step": steps[name].document(), "stack": str(stack), "rate": to_document(rate)})
         found |= fresh
     return {name: found.get(name, Rate(value=0.0, low=0.0, high=0.0)) for name in (*letters, FIXED)}
 
@@ -118,7 +123,7 @@ def _sum(parts: Sequence[Rate]) -> Rate:
 
 
 def _path(cache: Path, stack: Stack, step: Step) -> Path:
-    asked = hashlib.sha256(json.dumps([str(stack), asdict(step)]).encode()).hexdigest()[:12]
+    asked = hashlib.sha256(json.dumps([str(stack), step.document()]).encode()).hexdigest()[:12]
     return cache / "blocks" / f"{this_machine().fingerprint}-{asked}.json"
 
 

@@ -3,7 +3,8 @@
 import timeit
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,12 +15,17 @@ from pennyweight.blocks.transformer import Transformer, TransformerConfig
 from pennyweight.core.cost import Use
 from pennyweight.core.optimizer import AdamW
 from pennyweight.core.stack import Stack
+from pennyweight.data.masking import num_chosen
 from pennyweight.lottery.weighing.microbench.timing import Timed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A step of a model: training on ``batch`` sequences of ``length`` tokens, reading them, or a token after them."""
+    """A step of a model: training on ``batch`` sequences of ``length`` tokens, reading them, or a token after them.
+
+    Without ``causal`` it is an encoder's: training restores 15 % of the tokens, reading is one pass without a cache,
+    and nothing is decoded. It has a padding token, as the tasks on it have, though no text here is padded.
+    """
 
     pattern: str
     vocab_size: int
@@ -29,6 +35,14 @@ class Step:
     length: int
     batch: int
     use: Use
+    causal: bool = True
+
+    def document(self) -> dict[str, Any]:
+        """What the cache knows it by. A causal step has the name that it had when there were no others."""
+        document = asdict(self)
+        if self.causal:
+            del document["causal"]
+        return document
 
 
 _timed: dict[Step, Timed] = {}
@@ -73,13 +87,18 @@ def prepared(stack: Stack, step: Step) -> Callable[[], object]:
             num_heads=step.num_heads,
             window=step.window,
             pattern=Pattern.parse(step.pattern),
+            causal=step.causal,
+            padding=None if step.causal else step.vocab_size - 1,
         )
     ).to(device)
     _as_if_trained(model)
     shape = (step.batch, step.length + 1)
-    tokens = torch.randint(step.vocab_size, shape, generator=generator).to(device)
+    words = step.vocab_size if step.causal else step.vocab_size - 1
+    tokens = torch.randint(words, shape, generator=generator).to(device)
     if step.use == "train":
         return _training(stack, model, tokens)
+    if not step.causal:
+        return _seeing(model, tokens)
     return _reading(stack, model, tokens) if step.use == "prefill" else _decoding(stack, model, tokens)
 
 
@@ -92,11 +111,15 @@ def _as_if_trained(model: Transformer) -> None:
 
 def _training(stack: Stack, model: Transformer, tokens: torch.Tensor) -> Callable[[], object]:
     optimizer = AdamW(lr=1e-6).build(model.named_parameters())
+    inputs, targets = tokens[:, :-1], tokens[:, 1:]
+    if not model.config.causal:
+        targets = targets[:, : num_chosen(targets.shape[1])]
 
     def step() -> None:
         with stack.autocast():
-            logits = model(tokens[:, :-1])
-            loss = F.cross_entropy(logits.flatten(0, 1).float(), tokens[:, 1:].flatten())
+            # All of an encoder's states are worked out, however few of them are read.
+            logits = model.logits(model.hidden(inputs)[:, : targets.shape[1]])
+            loss = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten())
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -116,6 +139,15 @@ def _reading(stack: Stack, model: Transformer, tokens: torch.Tensor) -> Callable
     def step() -> None:
         cache.length = 0
         model.logits(model.hidden(prompt, cache)[:, -1])
+
+    return step
+
+
+def _seeing(model: Transformer, tokens: torch.Tensor) -> Callable[[], object]:
+    prompt = tokens[:, :-1]
+
+    def step() -> None:
+        model.logits(model.hidden(prompt)[:, -1])
 
     return step
 
