@@ -135,7 +135,7 @@ def test_blocks_of_any_text_task_are_scored(task: TextTask) -> None:
 
 
 def test_any_text_task_gives_a_super_network(task: TextTask) -> None:
-    search = SuperNet(task, MENU, Limit(prices=PRICES, most=9.0))
+    search = SuperNet(task, MENU, [Limit(prices=PRICES, most=9.0)])
     for turn in ("weights", "architecture"):
         search(a_batch(task), turn)["loss"].backward()
     heads = [p for n, p in search.task.named_parameters() if not n.startswith("model.")]
