@@ -13,6 +13,7 @@ import pytest
 from pennyweight.core.machine import BusyWatch
 from pennyweight.core.stack import Stack
 from pennyweight.verbs import tour
+from tests.methods.par.fitting import texts_of_colours
 from tests.verbs.conftest import QUICK, Call
 
 
@@ -36,6 +37,20 @@ def test_fit_then_ls_sample_and_report(call: Call, tmp_path: Path, corpus: Path)
     html = (run / "report.html").read_text(encoding="utf-8")
     receipt = json.loads((run / "receipt.json").read_text())
     assert f"{receipt['result']['value']:.4g}" in html
+
+
+def test_a_classifier_is_fitted_on_a_folder_of_folders_and_is_not_asked_to_write(call: Call, tmp_path: Path) -> None:
+    data = texts_of_colours(tmp_path / "colours")
+    fitted = call("fit", "par/classifier", "--budget", "80samples", "--data", str(data), *QUICK)
+    assert fitted.code == 0, fitted.err
+    assert "majority class" in fitted.out
+    assert "next: pennyweight report" in fitted.out
+    (run,) = (tmp_path / "runs").iterdir()
+    assert call("report").code == 0
+    assert "accuracy" in (run / "report.html").read_text(encoding="utf-8")
+    refused = call("sample", run.name)
+    assert refused.code == 2
+    assert "writes no text" in refused.err
 
 
 def test_json_is_one_document_and_progress_goes_elsewhere(call: Call, corpus: Path) -> None:

@@ -9,10 +9,12 @@ from pennyweight.core import fit as fitting
 from pennyweight.core.budget import Budget, Pace
 from pennyweight.core.engine import Engine
 from pennyweight.core.errors import WorkFailed
+from pennyweight.core.fit import Trainer
 from pennyweight.core.receipt import Assumptions, Receipt
 from pennyweight.core.recipe import flatten
-from pennyweight.core.run import Run, find_run
+from pennyweight.core.run import find_run
 from pennyweight.core.stack import Stack
+from pennyweight.core.task import WritesText
 from pennyweight.report.sentences import run_sentence
 from pennyweight.report.words import number, plain, size
 from pennyweight.verbs.request import (
@@ -73,7 +75,7 @@ def start(
         with written_by(trainer.run, leads=world.leads):
             receipt = fitting.fit(trainer, cache=place.cache)
     if world.leads:
-        _report(output, trainer.run, receipt)
+        _report(output, trainer, receipt)
 
 
 def go_on(output: Output, place: Place, *, resume: str, devices: int) -> None:
@@ -88,7 +90,7 @@ def go_on(output: Output, place: Place, *, resume: str, devices: int) -> None:
         trainer = fitting.resume(run, cache=place.cache, world=world, listener=listener)
         receipt = fitting.fit(trainer, cache=place.cache)
     if world.leads:
-        _report(output, run, receipt)
+        _report(output, trainer, receipt)
 
 
 def _launch(extra: Sequence[str], devices: int) -> None:
@@ -127,8 +129,9 @@ def _dry_run(output: Output, place: Place, request: Request, budget: Budget, sta
     )
 
 
-def _report(output: Output, run: Run, receipt: Receipt) -> None:
-    result, spent = receipt.result, receipt.spent
+def _report(output: Output, trainer: Trainer, receipt: Receipt) -> None:
+    run, result, spent = trainer.run, receipt.result, receipt.spent
+    verb = "sample" if isinstance(trainer.task, WritesText) else "report"
     output.table(
         "",
         [result.metric, result.unit],
@@ -144,7 +147,7 @@ def _report(output: Output, run: Run, receipt: Receipt) -> None:
         f" {plain(size(spent.peak_bytes))} at the peak, {_joules(receipt)}"
     )
     output.say(f"receipt: {run.folder / 'receipt.json'}")
-    output.done(result=receipt.to_document(), runs=[run.folder], next_command=f"pennyweight sample {run.folder}")
+    output.done(result=receipt.to_document(), runs=[run.folder], next_command=f"pennyweight {verb} {run.folder}")
 
 
 def _joules(receipt: Receipt) -> str:
