@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pennyweight.core.errors import UserError
+from pennyweight.data import questions as questions_module
+from pennyweight.data.builtin import standard_library_documents
 from pennyweight.data.code_questions import code_questions
 from pennyweight.data.questions import QuestionsConfig, QuestionSet, located, open_questions, read_squad
 
@@ -259,14 +261,15 @@ def test_wordings_vary() -> None:
     assert len(starts) > 8
 
 
-def test_built_in_answers_parse_and_files_are_held_out_whole() -> None:
-    """The whole built-in set: what is said to be a default is an expression of the source, exactly there."""
+def test_built_in_answers_parse_and_files_are_held_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fifth file: what is said to be a default is an expression of the source, exactly there."""
+    monkeypatch.setattr(questions_module, "standard_library_documents", lambda: standard_library_documents()[::5])
     found = open_questions(QuestionsConfig())
     documents = {split: {q.document for q in part} for split, part in found.splits.items()}
     assert documents["train"].isdisjoint(documents["test"] | documents["validation"])
     shares = [sum(not q.answers for q in part) / len(part) for part in found.splits.values()]
     assert all(0.1 < share < 0.4 for share in shares)
-    assert len(found.splits["train"]) > 5000
+    assert len(found.splits["train"]) > 1000
     for question in found.splits["test"]:
         for text, at in question.answers:
             assert question.passage[at : at + len(text)] == text

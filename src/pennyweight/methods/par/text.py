@@ -7,7 +7,7 @@ Shape letters: B batch, T time, W width of the model.
 """
 
 import copy
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, Self
 
@@ -30,7 +30,7 @@ Read = Callable[[Int[Tensor, "batch time"]], Float[Tensor, "batch time width"]]
 _EVALUATION_BATCH = 32
 
 
-class TextTask(Task):
+class TextTask(Task, ABC):
     """A task whose predictions are read off the states of a transformer.
 
     A subclass sets ``model`` and writes ``tokens``, ``nats``, ``examples``, ``evaluate_states`` and ``parts``, beside
