@@ -33,7 +33,9 @@ class MaskedLanguageModel(TextTask):
         self.config = config
         self.tokenizer = tokenizer
         self.marks = Marks.beyond(tokenizer.vocab_size)
-        self.model = Transformer(model_config(config, vocab_size=self.marks.vocab_size, padding=self.marks.padding))
+        self.model = Transformer(
+            model_config(config, vocab_size=self.marks.vocab_size, causal=False, padding=self.marks.padding)
+        )
         self._corpus = corpus
         self._held_out: dict[str, HeldOutMasks] = {}
 

@@ -41,7 +41,7 @@ def begun(
         return encoder.model.train(), encoder.tokenizer
     learnt = cached_tokenizer(texts, kind=tokenizer, vocab_size=vocab_size, cache=cache)
     marks = Marks.beyond(learnt.vocab_size)
-    return Transformer(model_config(config, vocab_size=marks.vocab_size, padding=marks.padding)), learnt
+    return Transformer(model_config(config, vocab_size=marks.vocab_size, causal=False, padding=marks.padding)), learnt
 
 
 def save(model: Transformer, tokenizer: Tokenizer, folder: Path) -> None:

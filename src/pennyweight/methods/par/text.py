@@ -121,7 +121,7 @@ def sums_by(
 
 
 def model_config(
-    config: NetworkConfig, *, vocab_size: int, causal: bool = False, padding: int | None = None
+    config: NetworkConfig, *, vocab_size: int, causal: bool, padding: int | None = None
 ) -> TransformerConfig:
     """The network of a recipe."""
     return TransformerConfig(
