@@ -73,7 +73,8 @@ def _plain(cell: str) -> str:
 
 def _is_number(cell: str) -> bool:
     return (
-        cell in ("", "unknown", "diverged") or re.fullmatch(r"[-+−]?[\d.,]+(e[-+−]?\d+)?( ?[kMG]?B)?", cell) is not None
+        cell in ("", "unknown", "diverged")
+        or re.fullmatch(r"[-+−]?[\d.,]+(e[-+−]?\d+)?( ?([kMG]?B|[mµn]?s))?", cell) is not None
     )
 
 

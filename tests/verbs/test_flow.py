@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -108,6 +109,23 @@ def test_race_by_samples_writes_a_page_whose_numbers_have_receipts(call: Call, t
     assert "finished" in call("ls").out
     again = call("race", "--resume", str(folder))
     assert again.code == 2
+
+
+def test_a_race_on_trial_shows_both_sizes_and_how_equal_they_are(call: Call, tmp_path: Path, corpus: Path) -> None:
+    asked = ["--equal", "parameters", "--idea", "(ff)*3", "--seeds", "5", "--budget", "4000samples", "--dry-run"]
+    ended = call("race", "par", *asked, "--data", str(corpus), *QUICK)
+    assert ended.code == 0, ended.err
+    assert "idea: (ff)*3" in ended.out
+    assert re.search(r"the rival sets pattern = interleaved, width = \d+, num_heads = \d", ended.out)
+    told = re.search(
+        r"Equal parameters: with width .*, the rival has ([\d,]+) parameters, .* idea's ([\d,]+)", ended.out
+    )
+    assert told
+    (row,) = (line for line in ended.out.splitlines() if line.startswith("parameters "))
+    assert row.split()[1:] == [told[2].rstrip("."), told[1]]
+    assert "5 seeds a side, 300 samples each" in ended.out
+    assert ended.out.splitlines()[-1] == "next: pennyweight race par --equal parameters --idea '(ff)*3'"
+    assert not (tmp_path / "runs").exists() or not list((tmp_path / "runs").iterdir())
 
 
 def test_an_interrupted_race_keeps_its_finished_trials(tmp_path: Path, corpus: Path) -> None:

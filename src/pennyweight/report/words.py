@@ -99,10 +99,14 @@ def percent(share: float) -> str:
 
 
 def points(difference: float) -> str:
-    """A difference of two shares (0 to 1) in points, hundredths, with its sign: +1.3 points, −22 points."""
+    """A difference of two shares (0 to 1) in points, hundredths, with its sign.
+
+    >>> points(0.0132).replace(SPACE, " "), points(-0.223).replace(SPACE, " "), points(-4e-11).replace(SPACE, " ")
+    ('+1.3 points', '−22 points', '0 points')
+    """
     value = 100 * difference
-    sign = "+" if value > 0 else ""
-    return f"{sign}{score(value, 2 if abs(value) >= 1 else 1)}{SPACE}points"
+    text = f"{value:+.1f}" if abs(value) < 9.95 else f"{value:+.0f}"
+    return f"{'0' if float(text) == 0 else text.replace('-', '−')}{SPACE}points"
 
 
 def level(confidence: float) -> str:

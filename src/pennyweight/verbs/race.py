@@ -1,5 +1,6 @@
 """``race``: an idea against its rival under one budget, and what the comparison says."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -95,10 +96,10 @@ def run_race(folder: Path, contest: Contest, plan: Plan, place: Place, meter: Me
 def _show_plan(output: Output, contest: Contest, plan: Plan) -> None:
     sides = plan_sides(plan, contest)
     output.say(contest.claim)
-    rows = [["sets", *(listed(sides[side].settings) for side in SIDES)], *_figure_rows(plan.figures)]
-    output.table(
-        "", [equality_name(plan.equality, plan.trial_budget), *(f"{side}: {sides[side].name}" for side in SIDES)], rows
-    )
+    heading = [equality_name(plan.equality, plan.trial_budget), *(f"{side}: {sides[side].name}" for side in SIDES)]
+    output.table("", heading, _figure_rows(plan.figures))
+    for side in SIDES:
+        output.say(f"the {side} sets {listed(sides[side].settings)}")
     output.say(plain(equality_sentence(plan.equality, plan.trial_budget)))
     output.say(
         f"{plan.recipe} on {plan.stack}; {len(plan.seeds)} seeds a side, {plain(amount(plan.trial_budget))} each"
@@ -107,10 +108,14 @@ def _show_plan(output: Output, contest: Contest, plan: Plan) -> None:
         given = plain(amount(plan.sweep_budget))
         output.say(f"sweep of {contest.tuned} x {contest.factors}: {given} each, charged to both alike")
     configs = {side: to_document(plan_config(plan, contest, side)) for side in SIDES}
-    command = f"pennyweight race {plan.name}"
+    words = ["pennyweight", "race", plan.name]
     if plan.equality.quantity:
-        command += f" --equal {plan.equality.kind}"
-    output.done(result={"plan": to_document(plan), "configs": configs}, next_command=command)
+        words += ["--equal", plan.equality.kind]
+    own = find_method(plan.name).contest()
+    for side in SIDES:
+        if getattr(contest, side) != getattr(own, side):
+            words += [f"--{side}", getattr(contest, side).name]
+    output.done(result={"plan": to_document(plan), "configs": configs}, next_command=shlex.join(words))
 
 
 def _close(output: Output, folder: Path, result: RaceResult) -> None:

@@ -180,7 +180,11 @@ def _differences(results: Sequence[RaceResult]) -> tuple[str, ...]:
         "sides": {tuple(result.sides[side].name for side in SIDES) for result in results},
     }
     named = [name for name, values in told.items() if len(values) > 1]
-    return (f"the races differ in their {' and '.join(named)} too",) if named else ()
+    return (f"the races differ in their {_series(named)} too",) if named else ()
+
+
+def _series(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 # --- the least time of a training step ---
