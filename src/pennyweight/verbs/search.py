@@ -53,6 +53,7 @@ class Scale:
     window: int
     context: int
     batch: int
+    causal: bool
     cache: Path
     seconds_each: float = SECONDS_EACH
 
@@ -67,6 +68,7 @@ class Scale:
             window=model.window,
             context=config.context,
             batch=config.fit.micro_batch or config.fit.batch,
+            causal=model.causal,
             cache=cache,
             seconds_each=min(SECONDS_EACH, max(_BRIEF_EACH, total / 400)),
         )
@@ -82,6 +84,7 @@ class Scale:
             use=use,
             window=self.window,
             vocab_size=self.vocab_size,
+            causal=self.causal,
             cache=self.cache,
             seconds_each=self.seconds_each,
         )
@@ -98,6 +101,7 @@ class Scale:
                 length=self.context,
                 batch=self._batch(use),
                 use=use,
+                causal=self.causal,
             )
             for pattern in patterns
         }

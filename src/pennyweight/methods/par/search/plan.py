@@ -136,7 +136,12 @@ def read_limits(wish: Wish, prices: Sequence[Prices], reference: Pattern) -> lis
 def prices_of(
     wish: Wish, model: TransformerConfig, stack: Stack, instruments: Instruments, *, context: int
 ) -> list[Prices]:
-    """The prices of the limited quantities on a stack, in the order of the limits."""
+    """The prices of the limited quantities on a stack, in the order of the limits.
+
+    UserError for those of writing in a model that only reads.
+    """
+    if not model.causal and (wrong := [name for name in wish.limits if name in ("decode latency", "cache")]):
+        raise UserError(f"a limit on the {wrong[0]} of an encoder", expected="train or prefill latency, or parameters")
     found = []
     for quantity in wish.limits:
         use, _, latency = quantity.partition(" ")
