@@ -162,7 +162,7 @@ def test_a_killed_race_goes_on_with_the_very_sides_that_it_began_with(
     corpus: Path, tmp_path: Path, processes: ForkServerContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contest = choose_sides(UNSWEPT, "par", SETTINGS, idea="ffffff", rival="aaaaaa")
-    plan = planned(corpus, "latency", budget="1200samples", contest=contest)
+    plan = planned(corpus, "latency", budget="640samples", contest=contest)
     folder = keep_plan(plan, tmp_path / "runs")
     arguments = (str(folder), str(corpus.parent / "cache"))
     child = processes.Process(target=race_in_child, args=arguments)
