@@ -91,6 +91,12 @@ class Run:
         return read_document(path) if path.is_file() else None
 
     @property
+    def search(self) -> dict[str, Any] | None:
+        """The result where this folder holds a finished search."""
+        path = self.folder / "search.json"
+        return read_document(path) if path.is_file() else None
+
+    @property
     def status(self) -> str:
         """``finished``, ``running`` (some process holds it) or ``interrupted`` (it can be resumed)."""
         if any((self.folder / name).is_file() for name in _RESULTS):

@@ -42,6 +42,9 @@ from pennyweight.report.search_words import (
 )
 from pennyweight.report.words import amount, duration, listed, moment, number, percent, score, size, times
 
+_DRIFT = 0.1
+"""From so much on the machine is said to have changed between pricing and timing."""
+
 
 def load_search(folder: Path) -> SearchResult:
     """The result of a finished search."""
@@ -176,9 +179,25 @@ def _latencies(result: SearchResult) -> list[Table]:
             caption="Latency, foreseen and measured",
             columns=[Cell(""), Cell("sum of blocks"), Cell("measured", note="band"), Cell("difference")],
             groups=groups,
-            below="Whole models, timed in turns after the search, beside the sum of the fixed part and their blocks.",
+            below=(
+                "Whole models, timed in turns after the search, beside the sum of the fixed part and their blocks."
+                + _drift(result)
+            ),
         )
     ]
+
+
+def _drift(result: SearchResult) -> str:
+    """Said where the machine itself became faster or slower between pricing and timing: all models differ alike."""
+    reference = reference_of(result)
+    told = []
+    for quantity in result.limits:
+        rate = reference.measured.get(quantity.partition(" ")[0])
+        if rate and abs(drift := rate.value / reference.costs[quantity] - 1) > _DRIFT:
+            told.append(f"{quantity} {times(1 + drift)}")
+    if not told:
+        return ""
+    return f" The reference took other times than foreseen ({', '.join(told)}); what is over the reference's says more."
 
 
 def _stacks(result: SearchResult) -> Table:

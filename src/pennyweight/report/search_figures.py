@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 from markupsafe import Markup
 from matplotlib.axes import Axes
@@ -39,20 +40,34 @@ def front_figure(result: SearchResult, *, width: int = 720, key: str = "") -> Ma
             color=MUTED,
             fontsize=11,
         )
-        for cost, value, one in points:
+        shown = _within_reach(points, result)
+        for cost, value, one in shown:
             axes.plot([cost], [value], color=_colour(one, result), marker=_marker(one), markersize=8, zorder=3)
-        low, high = min(value for _, value, _ in points), max(value for _, value, _ in points)
+        low, high = min(value for _, value, _ in shown), max(value for _, value, _ in shown)
         margin = 0.08 * (high - low) or 0.01
         axes.set_ylim(low - margin, high + margin)
         if result.better == "higher":
             axes.invert_yaxis()
-        _names(axes, points, result, columns=18 if narrow else 30)
+        if beyond := [f"{short_name(point[2].name)} {score(point[1])}" for point in points if point not in shown]:
+            text = f"beyond: {', '.join(beyond)}"
+            axes.text(0, 0.98, text, transform=axes.transAxes, va="top", color=MUTED, fontsize=11)
+        _names(axes, shown, result, columns=18 if narrow else 30)
         axes.tick_params(length=0, labelsize=11, labelcolor=MUTED)
         axes.yaxis.grid(True, color=LINE, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.set_xlabel(f"{quantity} over the reference's", color=MUTED, fontsize=11)
         told = "; ".join(f"{one.name} {number(cost)} times, {score(value)}" for cost, value, one in points)
         return finish(f"{result.metric} by {quantity}: {told}.", key)
+
+
+def _within_reach(
+    points: Sequence[tuple[float, float, Candidate]], result: SearchResult
+) -> list[tuple[float, float, Candidate]]:
+    """Without those so far off that they would squeeze all others together: four times the median from the best."""
+    values = sorted(value for _, value, _ in points)
+    best = values[0] if result.better == "lower" else values[-1]
+    usual = median(abs(value - best) for value in values)
+    return [point for point in points if abs(point[1] - best) <= 4 * usual or point[2].name == result.found]
 
 
 def _names(axes: Axes, points: Sequence[tuple[float, float, Candidate]], result: SearchResult, *, columns: int) -> None:

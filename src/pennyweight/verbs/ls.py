@@ -33,6 +33,9 @@ def _describe(run: Run) -> dict[str, Any]:
     result = (run.receipt or {}).get("result")
     if (race := run.race) is not None:
         summary = f"verdict: {race['verdict']}"
+    elif (search := run.search) is not None:
+        found = next(one for one in search["candidates"] if one["name"] == search["found"])
+        summary = f"found {found['pattern']}"
     else:
         summary = f"{result['value']:.4g} {result['unit']}" if result else ""
     return {"run": run.name, "status": run.status, "budget": run.document.get("budget", ""), "result": summary}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from pennyweight.blocks.pattern import Pattern
 from pennyweight.console import Output
 from pennyweight.core import randomness
 from pennyweight.core.budget import Budget
@@ -25,6 +26,7 @@ from pennyweight.methods.par.search.plan import (
     keep_plan,
     load_plan,
     make_plan,
+    total_seconds,
     wished_limits,
 )
 from pennyweight.methods.par.search.result import SearchResult
@@ -133,6 +135,7 @@ def start(
     """Plan a search and hold it, or print the plan."""
     limits = wished_limits(latency or ([] if cache or parameters else [LATENCY]), cache, parameters)
     asked = Budget.parse(budget or BUDGET)
+    total = total_seconds(asked)
     request = _request(recipe, parent, read_settings(settings, data, column, place), place)
     if not dry_run:
         require_writable(place.runs)
@@ -143,6 +146,7 @@ def start(
         parent=str(find_run(parent, place.runs).folder.absolute()) if parent else "",
         heal=not from_scratch,
     )
+    wish.menu(Pattern.parse(wish.reference))  # before anything is measured
     chosen, measured = choose_stack(stack, request, place)
     if measured:
         output.aside("a step takes " + ", ".join(f"{t * 1e3:.0f} ms on {s}" for s, t in measured.items()))
@@ -157,7 +161,7 @@ def start(
             budget=asked,
             stack=chosen,
             beside=_beside(chosen),
-            instruments=Scale.of(task, config, place.cache, total=asked.seconds or 0.0),
+            instruments=Scale.of(task, config, place.cache, total=total),
             report=meter.show,
             started=started,
         )
@@ -196,7 +200,7 @@ def _hold(
             plan,
             task,
             config,
-            instruments=Scale.of(task, config, place.cache, total=Budget.parse(plan.asked).seconds or 0.0),
+            instruments=Scale.of(task, config, place.cache, total=total_seconds(Budget.parse(plan.asked))),
             cache=place.cache,
             report=meter.show,
             note=output.aside,

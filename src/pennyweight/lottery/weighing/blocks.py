@@ -4,7 +4,9 @@ PAR (2009.04534, section 3) searches layer patterns against a table of block lat
 what it adds to the step of a model that has others: four of a kind are put between the blocks of ``(af)*2``, and
 the difference is shared among them. So it holds all that comes with a block: its norm, its residual, the
 optimiser's update of its weights, and the caches it empties for its neighbours. Added to a model without
-blocks, it would come out several per cent too cheap. What remains of ``(af)*2`` is the fixed cost: embedding,
+blocks, it would come out several per cent too cheap. For decoding it is two of a kind: six attention blocks keep more
+keys and values than many a processor's cache holds, and each would come out dearer than in a model that was searched
+for having few. What remains of ``(af)*2`` is the fixed cost: embedding,
 final norm, head, loss and their update.
 """
 
@@ -24,8 +26,8 @@ from pennyweight.core.stack import Stack
 from pennyweight.lottery.weighing.microbench.steps import Step
 from pennyweight.lottery.weighing.models import SECONDS_EACH, step_rates
 
-_BASE, _BASE_BLOCKS = "(af)*2", ("a", "a", "f", "f")
-_COPIES = 4
+BASE, _BASE_BLOCKS = "(af)*2", ("a", "a", "f", "f")
+_COPIES: dict[Use, int] = {"train": 4, "prefill": 4, "decode": 2}
 _FEW_WORDS = 64  # a small head beside the blocks, so that its noise does not drown theirs
 _IDENTITY = "i"
 
@@ -59,9 +61,9 @@ def block_costs(
     if use == "decode" and not causal:
         raise UserError("decoding with attention to both sides", expected="train or prefill, or causal blocks")
     letters = [spec.letter for kind in kinds for spec in _single(kind)]
-    base = Step(
-        pattern=_BASE,
-        vocab_size=_FEW_WORDS,
+    model = Step(
+        pattern=BASE,
+        vocab_size=vocab_size,
         width=width,
         num_heads=num_heads,
         window=window,
@@ -70,8 +72,7 @@ def block_costs(
         use=use,
         causal=causal,
     )
-    steps = {letter: replace(base, pattern=f"(a{letter}f{letter})*2") for letter in {*letters, *_BASE_BLOCKS}}
-    steps[FIXED] = replace(base, vocab_size=vocab_size)
+    steps = steps_for_costs(model, letters)
     paths = {name: _path(cache, stack, step) for name, step in steps.items()}
     wanted = [*(letter for letter in dict.fromkeys(letters) if letter != _IDENTITY), FIXED]
     found = {name: rate for name in wanted if (rate := _read(paths[name]))}
@@ -79,11 +80,28 @@ def block_costs(
     if FIXED in missing:
         missing = list(dict.fromkeys([*_BASE_BLOCKS, *missing]))
     if missing:
-        fresh = _measured(stack, base, {name: steps[name] for name in missing}, seconds_each)
+        rates = step_rates(stack, {name: steps[name] for name in [*missing, BASE]}, seconds_each=seconds_each)
+        fresh = costs_out_of(rates, use)
         for name, rate in fresh.items():
             write_json(paths[name], {"step": steps[name].document(), "stack": str(stack), "rate": to_document(rate)})
         found |= fresh
     return {name: found.get(name, Rate(value=0.0, low=0.0, high=0.0)) for name in (*letters, FIXED)}
+
+
+def steps_for_costs(model: Step, letters: Iterable[str]) -> dict[str, Step]:
+    """What is timed to price the blocks of models of this size: by letter, ``FIXED``, and ``BASE``, without them."""
+    base = replace(model, pattern=BASE, vocab_size=_FEW_WORDS)
+    steps = {letter: replace(base, pattern=_around(letter, model.use)) for letter in {*letters, *_BASE_BLOCKS}}
+    return {**steps, FIXED: replace(model, pattern=BASE), BASE: base}
+
+
+def costs_out_of(rates: Mapping[str, Rate], use: Use) -> dict[str, Rate]:
+    """What blocks, and the fixed rest where it was timed, come to, out of the rates of `steps_for_costs`."""
+    base = rates[BASE]
+    costs = {name: _less(rate, base, share=_COPIES[use]) for name, rate in rates.items() if name not in (BASE, FIXED)}
+    if FIXED in rates:
+        costs[FIXED] = _less(rates[FIXED], _sum([costs[letter] for letter in _BASE_BLOCKS]))
+    return costs
 
 
 def model_seconds(pattern: Pattern, costs: Mapping[str, Rate]) -> Rate:
@@ -91,21 +109,16 @@ def model_seconds(pattern: Pattern, costs: Mapping[str, Rate]) -> Rate:
     return _sum([costs[FIXED], *(costs[spec.letter] for spec in pattern)])
 
 
+def _around(letter: str, use: Use) -> str:
+    """The base with copies of a block between its own."""
+    return f"(a{letter}f)*2" if _COPIES[use] == 2 else f"(a{letter}f{letter})*2"
+
+
 def _single(kind: str) -> Pattern:
     pattern = Pattern.parse(kind)
     if len(pattern) != 1:
         raise UserError(f"block {kind!r}", expected="one letter of a pattern: a, w, f, f1, f2, f4 or i")
     return pattern
-
-
-def _measured(stack: Stack, base: Step, steps: Mapping[str, Step], seconds_each: float) -> dict[str, Rate]:
-    """Steps in turns with that of the base, and what the blocks that they have more than it come to."""
-    rates = step_rates(stack, {**steps, _BASE: base}, seconds_each=seconds_each)
-    whole = rates.pop(FIXED, None)
-    costs = {name: _less(rate, rates[_BASE], share=_COPIES) for name, rate in rates.items() if name != _BASE}
-    if whole is not None:
-        costs[FIXED] = _less(whole, _sum([costs[letter] for letter in _BASE_BLOCKS]))
-    return costs
 
 
 def _less(whole: Rate, part: Rate, *, share: int = 1) -> Rate:

@@ -4,12 +4,10 @@ Nothing is believed of a rewrite. It is shown only when it was measured to be fa
 it was measured to make.
 """
 
-import ctypes
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from pennyweight.arrays.trace.look import Look
 from pennyweight.arrays.trace.operations import Where
 from pennyweight.arrays.trace.replay import Replay, difference
 from pennyweight.arrays.trace.tape import Entry
+from pennyweight.core.machine import keep_memory
 from pennyweight.lottery.tracing.advice.region import Arrays, Prepare, Way
 
 _PAIRS = 9
@@ -28,7 +27,6 @@ _PAIR_SECONDS = 2e-3
 _WORST_ERROR = 1e-3
 _FASTER, _SMALLER, _NOT_SLOWER = 0.9, 0.7, 1.1
 _SMALL_BYTES = 1 << 20
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # the numbers of glibc's malloc.h
 
 
 def _as_it_is(result: Any) -> Any:
@@ -80,7 +78,7 @@ def nothing() -> None:
 
 def try_all(look: Look, proposals: Sequence[Proposal], *, seconds: float = 20.0) -> list[Advice]:
     """Try proposals on the arrays that the program had; keep those that are better, at most one for a line."""
-    _keep_memory()
+    keep_memory()
     waiting: dict[int, list[Proposal]] = {}
     for proposal in proposals:
         waiting.setdefault(proposal.at, []).append(proposal)
@@ -133,21 +131,6 @@ def try_one(proposal: Proposal, arrays: Arrays) -> Advice | None:
         error=error,
         runs=proposal.runs,
     )
-
-
-@cache
-def _keep_memory() -> None:
-    """Have the C library (glibc) keep what is freed, up to 32 MiB a piece, for the rest of the process.
-
-    Whether it does by itself hangs on the order of everything before; and memory that the system must hand out anew
-    costs more than many an operation: one and the same way took 4 ms in one process and 9 ms in the next.
-    """
-    try:
-        choose = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return  # another C library, with ways of its own
-    choose(_MMAP_THRESHOLD, 32 << 20)
-    choose(_TRIM_THRESHOLD, 1 << 30)
 
 
 def _in_turns(before: Way, after: Way, reset: Callable[[], None]) -> list[tuple[float, float]]:

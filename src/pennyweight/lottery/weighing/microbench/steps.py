@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from pennyweight.blocks.pattern import Pattern
 from pennyweight.blocks.transformer import Transformer, TransformerConfig
 from pennyweight.core.cost import Use
+from pennyweight.core.machine import keep_memory
 from pennyweight.core.optimizer import AdamW
 from pennyweight.core.stack import Stack
 from pennyweight.data.masking import num_chosen
@@ -50,6 +51,7 @@ _timed: dict[Step, Timed] = {}
 
 def begin(stack: str, step: Step) -> float:
     """Build a model and run two steps; the seconds of the second."""
+    keep_memory()  # blocks and whole models must meet the same memory, or their prices do not add up
     parsed = Stack.parse(stack)
     parsed.activate()
     wait = parsed.synchronize if parsed.device == "cuda" else None

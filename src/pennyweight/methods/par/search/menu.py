@@ -109,23 +109,31 @@ _SCALES = {
 """What an amount may be given in, by the unit of the quantity."""
 
 
-def parse_limit(text: str, prices: Prices, *, reference: Pattern, menu: Menu) -> Limit:
+UNITS = {"latency": "s", "cache": "B", "parameters": ""}
+"""The unit of each quantity, by the last word of its name."""
+
+
+def parse_amount(text: str, quantity: str) -> tuple[float, str]:
     """A limit as a user writes it: ``0.6x`` of what the reference costs, or an amount such as ``120ms`` or ``1.5M``.
 
-    Raises UserError for what is neither, and for less than the menu can reach, with what it can.
+    Returns the number and what it is given in. Raises UserError for anything else.
     """
-    scales = _SCALES[prices.unit]
+    scales = _SCALES[UNITS[quantity.split()[-1]]]
     match = re.fullmatch(r"\s*(\d+(?:\.\d*)?|\.\d+)\s*([A-Za-z]*)\s*", text)
     if match is None or match[2] not in {"x", *scales} or float(match[1]) == 0:
-        units = ", ".join(filter(None, scales))
-        raise UserError(
-            f"{prices.quantity} {text!r}", expected=f"a part of the reference's, as 0.6x, or an amount in {units}"
-        )
+        units = ", ".join(unit or "1" for unit in scales)
+        raise UserError(f"{quantity} {text!r}", expected=f"a part of the reference's, as 0.6x, or an amount in {units}")
+    return float(match[1]), match[2]
+
+
+def parse_limit(text: str, prices: Prices, *, reference: Pattern, menu: Menu) -> Limit:
+    """A limit out of `parse_amount`; UserError for less than the menu can reach, with what it can."""
+    amount, unit = parse_amount(text, prices.quantity)
     whole = prices.of(reference)
-    most = float(match[1]) * (whole if match[2] == "x" else scales[match[2]])
-    least = prices.lowest(menu)
+    scale = whole if unit == "x" else _SCALES[prices.unit][unit]
+    most, least = amount * scale, prices.lowest(menu)
     if most < least:
-        reach = f"{_up(least / whole)}x" if match[2] == "x" else f"{least / scales[match[2]]:.4g}{match[2]}"
+        reach = f"{_up(least / whole)}x" if unit == "x" else f"{least / scale:.4g}{unit}"
         raise UserError(
             f"{prices.quantity} {text.strip()}",
             expected=f"at least {reach}, which is the lowest that {', '.join(menu.letters)} can reach",

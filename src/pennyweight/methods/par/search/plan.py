@@ -30,6 +30,7 @@ from pennyweight.methods.par.search.menu import (
     cache_prices,
     latency_prices,
     parameter_prices,
+    parse_amount,
     parse_limit,
 )
 from pennyweight.methods.par.search.rivals import field
@@ -156,7 +157,10 @@ def prices_of(
 
 
 def wished_limits(latency: Sequence[str], cache: str, parameters: str) -> dict[str, str]:
-    """``--latency``, ``--cache`` and ``--parameters`` by quantity. A latency without a use is that of training."""
+    """``--latency``, ``--cache`` and ``--parameters`` by quantity. A latency without a use is that of training.
+
+    UserError for what is no limit; whether the menu can reach it needs prices.
+    """
     limits: dict[str, str] = {}
     for text in latency:
         use, _, most = text.rpartition("=")
@@ -169,9 +173,18 @@ def wished_limits(latency: Sequence[str], cache: str, parameters: str) -> dict[s
             raise UserError(f"{use.strip()} latency given twice", expected="one limit for a use")
         limits[f"{use.strip()} latency"] = most
     limits |= {name: text for name, text in (("cache", cache), ("parameters", parameters)) if text}
+    for quantity, most in limits.items():
+        parse_amount(most, quantity)
     if not limits:
         raise UserError("a search without a limit", expected="--latency, --cache or --parameters")
     return limits
+
+
+def total_seconds(budget: Budget) -> float:
+    """The time of a search; UserError for a budget of anything else."""
+    if budget.seconds is None or budget != Budget(seconds=budget.seconds):
+        raise UserError(f"search budget {budget}", expected="a total time, such as 30min")
+    return budget.seconds
 
 
 def make_plan(
@@ -195,8 +208,7 @@ def make_plan(
     """
     started = time.monotonic() if started is None else started
     model = parent.model.config
-    if budget.seconds is None or budget != Budget(seconds=budget.seconds):
-        raise UserError(f"search budget {budget}", expected="a total time, such as 30min")
+    total = total_seconds(budget)
     prices = {}
     for number, one in enumerate([stack, *beside]):
         report(f"pricing blocks on {one}", number / (1 + len(beside)))
@@ -215,7 +227,6 @@ def make_plan(
         with engine.evaluating():
             parent.evaluate(split)
         evaluation[split] = time.monotonic() - before
-    total = budget.seconds
     spent = time.monotonic() - started
     # A substitute is measured by the blocks behind it; all kinds at all places, half of the model on the average.
     samples = len(next(iter(parent.examples("validation").values())))
