@@ -137,6 +137,7 @@ def test_the_readme_commands_run(tmp_path: Path) -> None:
         "weigh": [*numpy, "--budget", "12s"],
         "lottery": [*numpy, "--stack", "cpu/numpy/fp64/1t", "--size", "8x64", "--budget", "8s"],
         "trace": ["--advice", "1s"],
+        "search": ["--menu", "a,f,i", "--dry-run"],
     }
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     for command in _documented_commands():
@@ -144,7 +145,7 @@ def test_the_readme_commands_run(tmp_path: Path) -> None:
         words = [re.sub(r"^\d+(min|s|h)$", "4s" if words[1] == "fit" else "25s", word) for word in words]
         if words[1] == "tour":
             continue  # run on a small network in tests/verbs/test_flow.py
-        if words[1] in ("fit", "race") and "--resume" not in words:
+        if words[1] in ("fit", "race", "search") and "--resume" not in words:
             words += [*quick.split(), "--stack", "cpu/torch/fp32/1t"]
             if "--data" not in words:
                 words += ["--data", "notes"]

@@ -239,7 +239,7 @@ def test_a_finished_fit_is_closed_with_the_sentence_of_its_page(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = a_run(tmp_path / "run")
-    fit._report(Output("fit", as_json=False), run, a_receipt())
+    fit._report(Output("fit", as_json=False), run, a_receipt(), writes=True)
     said = capsys.readouterr().out
     assert plain(run_sentence(run)) in said.splitlines()
     assert "734 MB at the peak, 4,109 J" in said

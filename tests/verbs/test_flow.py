@@ -15,6 +15,7 @@ from pennyweight.core.machine import BusyWatch
 from pennyweight.core.stack import Stack
 from pennyweight.verbs import tour
 from tests.methods.par.fitting import texts_of_colours
+from tests.report.test_prices import ROWS
 from tests.verbs.conftest import QUICK, Call
 
 
@@ -191,18 +192,19 @@ def test_the_tour_ends_inside_its_total_in_one_page(
         "layer_lottery",
         lambda place, seconds, report: lottery(place, seconds=8.0, stacks=[numpy, stack], sizes=["8x64"]),
     )
+    monkeypatch.setattr(tour, "price_by_length", lambda place, report: ROWS)
     started = time.monotonic()
     ended = call("tour", "--budget", "45s")
     assert ended.code == 0, ended.err
     assert time.monotonic() - started < 45
     said = ended.out.splitlines()
-    assert [line.partition(":")[0] for line in said[:4]] == ["weigh", "trace", "lottery", "par"]
+    assert [line.partition(":")[0] for line in said[:5]] == ["search", "weigh", "trace", "lottery", "par"]
     kinds = {json.loads((one / "config.json").read_text()).get("kind"): one for one in (tmp_path / "runs").iterdir()}
     assert kinds.keys() == {"trace", "lottery", "race"}
     folder = kinds["race"]
     html = (folder / "tour.html").read_text(encoding="utf-8")
     assert "Written by the model" in html
-    for told in ("What came out", "Advice that was tried", "GB/s", "hardware", "Race: par"):
+    for told in ("What came out", "Advice that was tried", "GB/s", "hardware", "The price of attention", "Race: par"):
         assert told in html, told
     assert "left out" not in html
     assert len(list((folder / "trials").glob("*/receipt.json"))) == 6

@@ -9,10 +9,9 @@ from pennyweight.core import fit as fitting
 from pennyweight.core.budget import Budget, Pace
 from pennyweight.core.engine import Engine
 from pennyweight.core.errors import WorkFailed
-from pennyweight.core.fit import Trainer
 from pennyweight.core.receipt import Assumptions, Receipt
 from pennyweight.core.recipe import flatten
-from pennyweight.core.run import find_run
+from pennyweight.core.run import Run, find_run
 from pennyweight.core.stack import Stack
 from pennyweight.core.task import WritesText
 from pennyweight.report.sentences import run_sentence
@@ -75,7 +74,7 @@ def start(
         with written_by(trainer.run, leads=world.leads):
             receipt = fitting.fit(trainer, cache=place.cache)
     if world.leads:
-        _report(output, trainer, receipt)
+        _report(output, trainer.run, receipt, writes=isinstance(trainer.task, WritesText))
 
 
 def go_on(output: Output, place: Place, *, resume: str, devices: int) -> None:
@@ -90,7 +89,7 @@ def go_on(output: Output, place: Place, *, resume: str, devices: int) -> None:
         trainer = fitting.resume(run, cache=place.cache, world=world, listener=listener)
         receipt = fitting.fit(trainer, cache=place.cache)
     if world.leads:
-        _report(output, trainer, receipt)
+        _report(output, trainer.run, receipt, writes=isinstance(trainer.task, WritesText))
 
 
 def _launch(extra: Sequence[str], devices: int) -> None:
@@ -129,9 +128,9 @@ def _dry_run(output: Output, place: Place, request: Request, budget: Budget, sta
     )
 
 
-def _report(output: Output, trainer: Trainer, receipt: Receipt) -> None:
-    run, result, spent = trainer.run, receipt.result, receipt.spent
-    verb = "sample" if isinstance(trainer.task, WritesText) else "report"
+def _report(output: Output, run: Run, receipt: Receipt, *, writes: bool) -> None:
+    result, spent = receipt.result, receipt.spent
+    verb = "sample" if writes else "report"
     output.table(
         "",
         [result.metric, result.unit],
