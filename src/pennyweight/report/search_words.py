@@ -1,7 +1,10 @@
 """What a search says in words: the answer, why it differs by stack, and the table of candidates."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+import numpy as np
+
+from pennyweight.arrays.correlation import kendall
 from pennyweight.blocks.pattern import Pattern
 from pennyweight.methods.par.search.menu import Prices
 from pennyweight.methods.par.search.result import Candidate, Elsewhere, SearchResult
@@ -159,12 +162,11 @@ def candidate_rows(result: SearchResult) -> tuple[list[str], list[list[str]]]:
 
 def orders_agree(result: SearchResult) -> float | None:
     """Kendall's tau between the candidates' order before and after training; None for fewer than three."""
-    within: Sequence[Candidate] = [one for one in result.candidates if one.origin != "reference"]
-    pairs = [(a, b) for k, a in enumerate(within) for b in within[k + 1 :]]
+    within = [one for one in result.candidates if one.origin != "reference"]
     if len(within) < 3:
         return None
-    signs = [(a.before - b.before) * (a.after - b.after) for a, b in pairs]
-    return (sum(sign > 0 for sign in signs) - sum(sign < 0 for sign in signs)) / len(pairs)
+    before, after = (np.array([getattr(one, when) for one in within]) for when in ("before", "after"))
+    return float(kendall(before, after))
 
 
 def _cost(cost: float, unit: str) -> str:

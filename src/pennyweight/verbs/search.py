@@ -12,7 +12,7 @@ from pennyweight.core.budget import Budget
 from pennyweight.core.cost import Rate, Use
 from pennyweight.core.errors import UserError
 from pennyweight.core.fit import Interrupted
-from pennyweight.core.recipe import flatten, to_document
+from pennyweight.core.recipe import flatten, from_document, to_document
 from pennyweight.core.run import Run, find_run
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.weighing.blocks import block_costs
@@ -227,15 +227,9 @@ def _request(recipe: str, parent: str, settings: dict[str, str], place: Place) -
     if recipe and read_request(recipe, {}).recipe != run.recipe:
         raise UserError(f"recipe {recipe} with a parent of {run.recipe}", expected="the parent's own, or none")
     trained = read_request(run.recipe, {})
-    own = {key: value for key, value in _flat(run.document["config"]).items() if value != flatten(trained.config)[key]}
-    return read_request(run.recipe, {**{key: str(value) for key, value in own.items()}, **settings})
-
-
-def _flat(document: Mapping[str, object], prefix: str = "") -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, value in document.items():
-        found |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return found
+    usual, own = flatten(trained.config), flatten(from_document(type(trained.config), run.document["config"]))
+    changed = {key: str(value) for key, value in own.items() if value != usual[key]}
+    return read_request(run.recipe, {**changed, **settings})
 
 
 def _task(request: Request, place: Place) -> tuple[TextTask, SearchedConfig]:

@@ -270,6 +270,15 @@ def test_the_page_says_what_was_found_and_why(searched: tuple[Path, SearchResult
     assert html.count("<svg") == 4
 
 
+def test_a_reference_within_the_limits_may_be_what_is_found(place: Place, searched: tuple[Path, SearchResult]) -> None:
+    task = place.study(searched[0])
+    task._limits = [replace(limit, most=1e9) for limit in task._limits]
+    best = [replace(one, after=0.0) if one.origin == "reference" else one for one in searched[1].candidates]
+    assert task._best(best).name == REFERENCE
+    task._limits = [replace(limit, most=1e-9 + searched[1].most["train latency"]) for limit in task._limits[:1]]
+    assert task._best(best).name == searched[1].found
+
+
 def test_bad_budgets_say_what_would_do(place: Place) -> None:
     with pytest.raises(UserError, match=r"search budget 1s: expected at least \d+0s here, for \d+ candidates"):
         place.plan(budget="1s")

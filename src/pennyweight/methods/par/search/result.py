@@ -32,7 +32,6 @@ class Candidate:
     measured: Mapping[str, Rate]
     parameters: int
     cache_bytes: int
-    flops: int
     recall: Mapping[str, float]
     run: str
     receipt: str

@@ -6,7 +6,7 @@ killed goes on inside the stage where it was.
 
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -104,7 +104,7 @@ class Study:
             self._candidate(name, pattern, origin, trained[name], rates[name], front)
             for name, (pattern, origin) in chosen.items()
         ]
-        found = self._best([one for one in candidates if one.origin != "reference"])
+        found = self._best(candidates)
         prices = [limit.prices for limit in self._limits]
         result = SearchResult(
             recipe=self.plan.recipe,
@@ -290,7 +290,6 @@ class Study:
             measured=rates,
             parameters=shape.num_parameters,
             cache_bytes=shape.cache_bytes(1, self.config.context, itemsize),
-            flops=shape.flops(1, self.config.context) // self.config.context,
             recall=self._recall(run),
             run=str(path),
             receipt=str(path / "receipt.json"),
@@ -308,10 +307,11 @@ class Study:
                 found |= {str(distance): measured["accuracy"], f"{distance}, floor": measured["floor"]}
         return found
 
-    def _best(self, candidates: list[Candidate]) -> Candidate:
-        """The best on validation after training; the test split is for reporting alone."""
+    def _best(self, candidates: Sequence[Candidate]) -> Candidate:
+        """The best on validation of those within the limits; the test split is for reporting alone."""
         better = min if self.parent.metric.better == "lower" else max
-        return better(candidates, key=lambda one: one.after)
+        within = [one for one in candidates if all(limit.allows(Pattern.parse(one.pattern)) for limit in self._limits)]
+        return better(within, key=lambda one: one.after)
 
     def _points(self, front: Front) -> Iterator[Point]:
         """The exact choice under the first limit, from the least that the menu costs to what the reference costs."""

@@ -178,11 +178,6 @@ class SuperNet(Task):
         chances = self.architecture.double().log_softmax(-1).cpu().numpy()
         return Front(self.menu, chances).choose(self.limits)
 
-    def likeliest(self) -> Pattern:
-        """The likeliest kind at each place, whatever it costs."""
-        letters = [self.menu.letters[k] for k in self.architecture.argmax(-1).tolist()]
-        return Pattern(tuple(map(spec_of, letters)))
-
     def evaluate(self, split: Split) -> Evaluation:
         """The extracted model in the parent's metric, and beside it what its being made single costs."""
         single = self.task.evaluate_states(self.network.assemble(self.choose().pattern).hidden, split)
