@@ -26,7 +26,7 @@ lint: $(VENV)/dev
 	$(BIN)/mypy
 
 fast: $(VENV)/dev
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not gpu"
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not slow and not gpu"
 
 test: lint fast
 

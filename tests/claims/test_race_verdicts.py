@@ -66,10 +66,10 @@ def run_race(contest: Contest, text: Path, folder: Path, *, steps: int, seed: in
 
 def test_a_crippled_rival_loses_and_swapped_sides_swap_the_verdict(text: Path, tmp_path: Path) -> None:
     crippled = replace(SAME, rival=Side(name="lr / 30", settings={"fit.optimizer.lr": 1e-4}, seed_offset=1000))
-    won = run_race(crippled, text, tmp_path, steps=150)
+    won = run_race(crippled, text, tmp_path, steps=60)
     assert won.verdict == "idea"
     swapped = replace(crippled, idea=crippled.rival, rival=crippled.idea)
-    lost = run_race(swapped, text, tmp_path, steps=150)
+    lost = run_race(swapped, text, tmp_path, steps=60)
     assert lost.verdict == "rival"
     assert won.ratio is not None
     assert lost.ratio is not None

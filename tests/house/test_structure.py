@@ -137,7 +137,8 @@ def test_the_readme_commands_run(tmp_path: Path) -> None:
         "weigh": [*numpy, "--budget", "12s"],
         "lottery": [*numpy, "--stack", "cpu/numpy/fp64/1t", "--size", "8x64", "--budget", "8s"],
         "trace": ["--advice", "1s"],
-        "search": ["--menu", "a,f,i", "--dry-run"],
+        "race": ["--dry-run"],
+        "search": ["--menu", "a,f,i", "--dry-run", "--budget", "3min"],
     }
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     for command in _documented_commands():

@@ -19,6 +19,7 @@ from tests.report.made import a_race, a_run
 from tests.report.test_weigh import TABLES
 
 webdriver = pytest.importorskip("selenium.webdriver")
+waiting = pytest.importorskip("selenium.webdriver.support.wait")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver on the PATH")
 
@@ -105,6 +106,10 @@ def shown(request: pytest.FixtureRequest, browser: Any, address: str) -> Any:
         browser.get_log(kind)
     browser.get("about:blank")
     browser.get(address)
+    # On a busy machine `get` has come back before the page was whole.
+    waiting.WebDriverWait(browser, 60).until(
+        lambda page: page.execute_script("return location.href + document.readyState") == f"{address}complete"
+    )
     return browser
 
 

@@ -1,6 +1,6 @@
 """The section of a search: the answer, the front, which blocks stayed and why, two stacks side by side, receipts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pennyweight.blocks.pattern import Pattern
@@ -246,10 +246,6 @@ def _distances(result: SearchResult) -> list[Table]:
             ),
         )
     ]
-
-
-def _tokens(far: Mapping[str, float], place: int) -> Cell:
-    return Cell(number(far[str(place)]) if str(place) in far else "")
 
 
 def _facts(result: SearchResult) -> Facts:
