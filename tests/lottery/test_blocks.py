@@ -77,6 +77,21 @@ def test_what_was_measured_is_read_back_and_only_the_rest_is_measured(machine: M
     assert sorted(machine.asked) == sorted(["(awfw)*2 of 64", "(af)*2 of 64"])
 
 
+def test_what_was_measured_on_a_busy_machine_is_not_kept(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models.BusyWatch, "share", lambda self: 0.5)
+    costs(tmp_path, "a")
+    machine.asked.clear()
+    costs(tmp_path, "a")
+    assert "(aafa)*2 of 64" in machine.asked
+    monkeypatch.setattr(models.BusyWatch, "share", lambda self: 0.0)
+    costs(tmp_path, "a")
+    machine.asked.clear()
+    costs(tmp_path, "a")
+    assert machine.asked == []
+
+
 @pytest.mark.parametrize(
     "change",
     [{"use": "decode"}, {"causal": False}, {"length": 8}, {"batch": 1}, {"width": 64}, {"num_heads": 4}, {"window": 4}],

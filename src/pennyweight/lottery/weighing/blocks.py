@@ -20,7 +20,7 @@ from pennyweight.blocks.pattern import Pattern
 from pennyweight.core.cost import FIXED, Rate, Use
 from pennyweight.core.errors import UserError
 from pennyweight.core.files import read_cached, write_json
-from pennyweight.core.machine import this_machine
+from pennyweight.core.machine import BusyWatch, this_machine
 from pennyweight.core.recipe import from_document, to_document
 from pennyweight.core.stack import Stack
 from pennyweight.lottery.weighing.microbench.steps import Step
@@ -54,7 +54,8 @@ def block_costs(
     sequence after ``length`` cached ones). Blocks that are not ``causal`` see both sides: training restores hidden
     tokens, prefill is one pass, and there is no decoding. The fixed part belongs to ``vocab_size`` with a tied head.
     What this machine measured before is read from ``cache``; the rest is measured in turns,
-    about ``seconds_each`` for a kind. Identity costs nothing: no such block is built.
+    about ``seconds_each`` for a kind, and kept where no other process was busy meanwhile. Identity costs nothing: no
+    such block is built.
     """
     if stack.library != "torch":
         raise UserError(f"stack {stack}", expected="torch, in which the blocks are written", hint="try cpu/torch/bf16")
@@ -80,10 +81,13 @@ def block_costs(
     if FIXED in missing:
         missing = list(dict.fromkeys([*_BASE_BLOCKS, *missing]))
     if missing:
+        watch = BusyWatch()
         rates = step_rates(stack, {name: steps[name] for name in [*missing, BASE]}, seconds_each=seconds_each)
         fresh = costs_out_of(rates, use)
-        for name, rate in fresh.items():
-            write_json(paths[name], {"step": steps[name].document(), "stack": str(stack), "rate": to_document(rate)})
+        if watch.share() <= BusyWatch.LIMIT:  # what was taken on a busy machine would be believed on an idle one
+            for name, rate in fresh.items():
+                document = {"step": steps[name].document(), "stack": str(stack), "rate": to_document(rate)}
+                write_json(paths[name], document)
         found |= fresh
     return {name: found.get(name, Rate(value=0.0, low=0.0, high=0.0)) for name in (*letters, FIXED)}
 
