@@ -1,6 +1,6 @@
 """Does the pattern that was found train faster than the interleaved one of no fewer parameters? Five seeds, on books.
 
-    python benchmarks/par_books.py train BOOKS.parquet --runs FOLDER [--seeds 5]
+    python benchmarks/par_books.py train BOOKS.parquet --runs FOLDER [--seeds 5] [--sides interleaved,found]
     python benchmarks/par_books.py conclude --runs FOLDER
 
 ``train`` makes one run a side and seed, in turn, each of a number of samples, and goes on where it was stopped. The
@@ -11,7 +11,7 @@ reading and writing of all sides in turns (run it on an idle machine), probes re
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
@@ -64,18 +64,20 @@ def main() -> None:
     parser.add_argument("books", nargs="?", default="")
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--sides", default=",".join(SIDES), help="those to train, parted by commas")
     options = parser.parse_args()
     if options.what == "train":
-        train(Path(options.books).absolute(), options.runs, options.seeds)
+        train(Path(options.books).absolute(), options.runs, options.seeds, options.sides.split(","))
     else:
         conclude(options.runs)
 
 
-def train(books: Path, runs: Path, seeds: int) -> None:
+def train(books: Path, runs: Path, seeds: int, sides: Sequence[str]) -> None:
     cache = user_cache_path("pennyweight")
     method, name = find_recipe(RECIPE)
     for seed in range(seeds):
-        for side, (patterns, samples) in SIDES.items():
+        for side in sides:
+            patterns, samples = SIDES[side]
             settings = {
                 "pattern": patterns[seed % len(patterns)],
                 "fit.seed": seed,

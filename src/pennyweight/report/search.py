@@ -268,7 +268,8 @@ def _facts(result: SearchResult) -> Facts:
 def _supernet(result: SearchResult) -> str:
     one = result.architecture
     return (
-        f"the least sure place gives its kind a chance of {percent(one.surest)};"
+        f"{one.steps:,} steps (the paper's has 40,000), begun with the parent's blocks and their substitutes;"
+        f" the least sure place gives its kind a chance of {percent(one.surest)};"
         f" made single it is {score(one.gap, 2)} {result.unit} worse than its mixture"
     )
 

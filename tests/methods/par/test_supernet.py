@@ -18,6 +18,7 @@ from pennyweight.core.fit import Trainer, fit
 from pennyweight.core.run import Run
 from pennyweight.data.text import divided
 from pennyweight.methods.par.search.menu import Limit, Prices
+from pennyweight.methods.par.search.substitutes import Substitutes, assembled
 from pennyweight.methods.par.search.supernet import Branches, SuperNet, SuperNetConfig
 from pennyweight.methods.par.task import LanguageModel, build
 from tests.methods.par.test_scoring import MENU, STACK, a_config
@@ -52,6 +53,25 @@ def test_a_half_of_each_adds_half_of_each(language: LanguageModel) -> None:
     x, around = branches.trunk.begin(torch.randint(200, (2, 5)))
     mixed = branches._mixed(1, x, around, torch.tensor([0.5, 0.25, 0.0, 0.25]))
     torch.testing.assert_close(mixed, 0.5 * branches.blocks["1_a"](x, around) + 0.25 * branches.blocks["1_f"](x))
+
+
+def test_it_inherits_a_parents_blocks_and_their_substitutes(language: LanguageModel) -> None:
+    """With all weight on the parent's kinds it is the parent; on another kind at a place, the substitute is there."""
+    substitutes = Substitutes(language, MENU)
+    for parameter in substitutes.blocks.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    network = Branches(language, MENU)
+    network.inherit(language.model, substitutes.find)
+    own = [MENU.letters.index(spec.letter) for spec in language.model.config.pattern]
+    tokens = torch.randint(1, 50, (2, 20))
+    weights = torch.eye(len(MENU.letters))[own]
+    torch.testing.assert_close(network(tokens, weights), language.model.hidden(tokens))
+    other = next(n for n, letter in enumerate(MENU.letters) if letter not in (MENU.letters[own[1]], "i"))
+    changed = torch.eye(len(MENU.letters))[[own[0], other, *own[2:]]]
+    pattern = [spec.letter for spec in language.model.config.pattern]
+    pattern[1] = MENU.letters[other]
+    expected = assembled(language.model, Pattern.parse("".join(pattern)), substitutes.find)
+    torch.testing.assert_close(network(tokens, changed), expected.hidden(tokens))
 
 
 def test_the_architecture_learns_in_its_own_turn_and_pays_beyond_the_limit(language: LanguageModel) -> None:

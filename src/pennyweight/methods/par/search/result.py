@@ -53,11 +53,13 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """What the super-network came to: the chance of each kind at each place, and what being made single costs."""
+    """What the super-network came to in so many ``steps``: the chance of each kind at each place (``surest`` is the
+    largest where it is least), and what being made single costs."""
 
     chances: tuple[tuple[float, ...], ...]
     gap: float
     surest: float
+    steps: int
     run: str
 
 

@@ -96,7 +96,7 @@ class Study:
         trained_parent = self._train_parent()
         scoring, scores = self._score()
         front = Front(self._menu, worths(increases(scores.added), self._menu, scoring.substitutes.own))
-        supernet, architecture = self._search_architecture()
+        supernet, architecture = self._search_architecture(scoring)
         chosen = self._chosen(front, supernet)
         trained = {name: self._train(name, pattern, origin, scoring) for name, (pattern, origin) in chosen.items()}
         rates = self._rates({name: pattern for name, (pattern, _) in chosen.items()})
@@ -201,12 +201,13 @@ class Study:
             run=f"scoring/{run.name}",
         )
 
-    def _search_architecture(self) -> tuple[SuperNet, Architecture]:
-        """Train the super-network, and what its architecture came to."""
+    def _search_architecture(self, scoring: BlockScoring) -> tuple[SuperNet, Architecture]:
+        """Train the super-network, begun with the parent's blocks and their substitutes; what it came to."""
         randomness.seed_all(self.config.fit.seed)
         usual = SuperNetConfig()
         settings = replace(usual, optimizer=replace(usual.optimizer, lr=self.plan.architecture_lr))
         supernet = SuperNet(self.parent, self._menu, self._limits, settings)
+        supernet.network.inherit(self.parent.model, scoring.substitutes.find)
         run = self._stage("supernet", "super-network", self.config, lambda: supernet, self.plan.budgets["supernet"])
         fitting.load_weights(supernet, run)
         chances = supernet.architecture.detach().float().softmax(-1)
@@ -215,6 +216,7 @@ class Study:
             chances=tuple(tuple(row) for row in chances.tolist()),
             gap=float(details["gap of being made single"]),
             surest=float(chances.amax(-1).min()),
+            steps=int((run.receipt or {})["spent"]["steps"]),
             run=f"supernet/{run.name}",
         )
 

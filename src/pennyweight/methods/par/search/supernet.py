@@ -6,10 +6,11 @@ The weights of the blocks learn first, alone; then the architecture learns too, 
 
 Where we differ: the latency of the expected pattern beyond the target is a hinge in the architecture's loss, as in
 PLANER (2208.14580), since the paper reports no such term; and what is extracted is not the likeliest kind at each place
-but the likeliest pattern that keeps the limit.
+but the likeliest pattern that keeps the limit. The paper's network begins anew and learns for 40,000 steps; one that
+has few of them begins with a trained parent's blocks and their substitutes (`Branches.inherit`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -98,6 +99,17 @@ class Branches(nn.Module):
         block = None if letter == _IDENTITY else self.blocks[f"{place}_{letter}"]
         assert block is None or isinstance(block, Block)
         return block
+
+    @torch.no_grad()
+    def inherit(self, parent: Transformer, find: Callable[[int, str], Block | None]) -> None:
+        """Take over a trained model's embedding, norm and head, and the blocks that ``find`` has."""
+        rest = {name: value for name, value in parent.state_dict().items() if not name.startswith("blocks.")}
+        self.trunk.load_state_dict(rest)
+        for place in range(self.menu.num_blocks):
+            for letter in self.menu.letters:
+                own, theirs = self.find(place, letter), find(place, letter)
+                if own is not None and theirs is not None:
+                    own.load_state_dict(theirs.state_dict())
 
     def assemble(self, pattern: Pattern) -> Transformer:
         """A model of its own with one branch at each place, and nothing of the others."""
