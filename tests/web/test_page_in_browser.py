@@ -13,6 +13,7 @@ from pennyweight.report.page import render
 from pennyweight.report.pieces import text_section
 from pennyweight.report.race import race_section
 from pennyweight.report.run import run_section
+from pennyweight.report.search import search_section
 from pennyweight.report.trace import trace_section
 from pennyweight.report.weigh import weigh_section
 from tests.report.made import a_race, a_run
@@ -76,7 +77,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     for kind, name in (("trace", "examination.json"), ("lottery", "lottery.json")):
         (folder / kind).mkdir()
         shutil.copy(RECEIPTS / kind / name, folder / kind)
+    shutil.copytree(RECEIPTS / "search" / "whole", folder / "search-par-tiny-20260101T000000Z-e5f6")
     sections += [trace_section(folder / "trace"), lottery_section(folder / "lottery"), weigh_section(TABLES[:2])]
+    sections.append(search_section(folder / "search-par-tiny-20260101T000000Z-e5f6"))
     text = render("All of a page", sections, lead="A lead.", facts={"stack": "cpu/torch/bf16/2t"})
     (folder / "page.html").write_text(text, encoding="utf-8")
     return (folder / "page.html").as_uri()
@@ -150,7 +153,7 @@ def test_one_drawing_of_each_figure_is_seen_and_its_letters_are_large_enough(sho
             text => parseFloat(getComputedStyle(text).fontSize)))];
         });
     """)
-    assert len(sizes) == 9
+    assert len(sizes) == 11
     for count, pixels in sizes:
         assert count == 1
         assert pixels >= 9.5

@@ -128,7 +128,7 @@ def places_figure(result: SearchResult, *, width: int = 720, key: str = "") -> M
         axes.set_yticks(range(len(letters)), [letter if narrow else f"{WORDS[letter]}  {letter}" for letter in letters])
         step = 1 if len(own) < _TOLD_BELOW else 4
         axes.set_xticks(range(0, len(own), step), [str(place) for place in range(0, len(own), step)])
-        axes.tick_params(length=0, labelsize=11)
+        axes.tick_params(length=0, labelsize=11, labelcolor=INK)
         axes.spines["bottom"].set_visible(False)
         axes.set_xlabel("place", color=MUTED, fontsize=11)
         return finish(_spoken(result, added, found), key)
@@ -143,7 +143,7 @@ def _cell(axes: Axes, place: int, row: int, part: float, *, chosen: bool) -> Non
 
 
 def _thousandths(added: float) -> str:
-    return f"{1000 * added:.0f}".replace("-", "−")
+    return f"{round(1000 * added)}".replace("-", "−")
 
 
 def _spoken(result: SearchResult, added: Mapping[str, float], found: Pattern) -> str:
