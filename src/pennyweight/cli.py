@@ -28,6 +28,7 @@ INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells count it (128 + SIGINT): neither done, nor failed, nor wrong."""
 
 Runs = Annotated[Path, typer.Option("--runs", metavar="DIR", help="Where runs are kept.")]
+Indexes = Annotated[Path, typer.Option("--indexes", metavar="DIR", help="Where indexes are kept.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Settings = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of the recipe.")]
 Data = Annotated[
@@ -43,6 +44,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the whole configu
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 DEFAULT_RUNS = Path("runs")
+DEFAULT_INDEXES = Path("indexes")
 
 
 def place(runs: Path) -> "Place":
@@ -80,11 +82,11 @@ def tour(
 
 
 @app.command()
-def ls(runs: Runs = DEFAULT_RUNS, json: Json = False) -> None:
-    """Recipes, and the runs made so far."""
+def ls(runs: Runs = DEFAULT_RUNS, indexes: Indexes = DEFAULT_INDEXES, json: Json = False) -> None:
+    """Recipes, the runs made so far, and indexes."""
     from pennyweight.verbs import ls as verb
 
-    verb.show(Output("ls", as_json=json), runs)
+    verb.show(Output("ls", as_json=json), runs, indexes)
 
 
 @app.command()
@@ -339,6 +341,35 @@ def search(
         dry_run=dry_run,
         started=started,
     )
+
+
+@app.command()
+def index(
+    folder: Annotated[
+        str, typer.Argument(help="A folder of documents (default: what this Python says of itself).")
+    ] = "",
+    name: Annotated[str, typer.Option("--name", help="The index's name (default: the folder's).")] = "",
+    indexes: Indexes = DEFAULT_INDEXES,
+    json: Json = False,
+) -> None:
+    """Make documents searchable: text, Markdown, HTML, reStructuredText and PDF; only what has changed is read."""
+    from pennyweight.verbs import index as verb
+
+    verb.run(Output("index", as_json=json), indexes, folder=folder, name=name)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="In your own words.")] = "",
+    index: Annotated[str, typer.Option("--index", metavar="NAME", help="Which index (default: the only one).")] = "",
+    top: Annotated[int, typer.Option("--top", help="How many passages to show.")] = 3,
+    indexes: Indexes = DEFAULT_INDEXES,
+    json: Json = False,
+) -> None:
+    """The passages of your documents that answer a question best, and why each was found."""
+    from pennyweight.verbs import ask as verb
+
+    verb.run(Output("ask", as_json=json), indexes, question=question, index=index, top=top)
 
 
 @app.command()

@@ -1,15 +1,16 @@
-"""``ls``: what there is: methods and recipes, and the runs made so far. Imports no torch."""
+"""``ls``: what there is: methods and recipes, the runs made so far, and indexes. Imports no torch."""
 
 from pathlib import Path
 from typing import Any
 
 from pennyweight.console import Output
 from pennyweight.core.registry import methods
-from pennyweight.core.run import Run, find_runs
+from pennyweight.core.run import Run, find_runs, read_document
+from pennyweight.methods.qa.index.layout import current, known_indexes
 
 
-def show(output: Output, runs: Path) -> None:
-    """Print recipes and runs."""
+def show(output: Output, runs: Path, indexes: Path) -> None:
+    """Print recipes, runs and indexes."""
     recipes = [
         {"recipe": f"{method.name}/{name}", "summary": method.summary(name)}
         for method in methods().values()
@@ -22,11 +23,21 @@ def show(output: Output, runs: Path) -> None:
         output.table("", ["run", "status", "budget", "result"], [[*map(str, run.values())] for run in found])
     else:
         output.say(f"no runs in {runs}")
+    kept = [_described(indexes, name) for name in known_indexes(indexes)]
+    if kept:
+        output.say()
+        rows = [[one["index"], f"{one['documents']:,}", f"{one['passages']:,}", one["source"]] for one in kept]
+        output.table("", ["index", "documents", "passages", "of"], rows)
     output.done(
-        result={"recipes": recipes, "runs": found},
+        result={"recipes": recipes, "runs": found, "indexes": kept},
         runs=[runs / run["run"] for run in found],
         next_command="pennyweight report" if found else "pennyweight fit",
     )
+
+
+def _described(indexes: Path, name: str) -> dict[str, Any]:
+    manifest = read_document(current(indexes / name) / "manifest.json")
+    return {"index": name, **{key: manifest[key] for key in ("documents", "passages", "words", "source", "made")}}
 
 
 def _describe(run: Run) -> dict[str, Any]:
