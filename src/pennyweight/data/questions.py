@@ -46,12 +46,18 @@ class QuestionsConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A question on a passage. ``answers`` are right ones with their first character; none: it is not answered."""
+    """A question on a passage. ``answers`` are right ones with their first character; none: it is not answered.
+
+    Of a question in a conversation ``before`` holds the earlier questions and their answers, alternating. ``told`` is
+    the answer "yes" or "no" where no span is.
+    """
 
     text: str
     passage: str
     document: str
     answers: tuple[tuple[str, int], ...]
+    before: tuple[str, ...] = ()
+    told: Literal["", "yes", "no"] = ""
 
     @property
     def right(self) -> list[str]:
@@ -136,7 +142,7 @@ def read_squad(path: Path) -> tuple[list[Question], tuple[str, ...]]:
     An answer that stands elsewhere in its passage is looked for at the nearest such place; a question all of whose
     answers stand nowhere is left out. UserError, with the place in the file, for what is not of the format.
     """
-    document = _load(path)
+    document = load_json(path)
     questions: list[Question] = []
     found = Counter[str]()
     for number, article in enumerate(_list(document, "data", f"{path}")):
@@ -188,7 +194,8 @@ def located(answer: str, passage: str, start: int) -> int | None:
     return min(places, key=lambda place: (abs(place - start), place), default=None)
 
 
-def _load(path: Path) -> Any:
+def load_json(path: Path) -> Any:
+    """A JSON file, gzipped or not; UserError that says what is wrong with it."""
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
