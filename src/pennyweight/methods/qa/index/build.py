@@ -149,8 +149,10 @@ class _Assembly:
         self._texts = open(self._folder / "fresh.bin", "w+b")
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: object, *error: object) -> None:
         self._texts.close()
+        if kind is not None:
+            self._inverted.abandon()  # else its threads write into a folder that is being removed
 
     def add(self, fresh: Fresh) -> None:
         """A document that is new or has changed."""

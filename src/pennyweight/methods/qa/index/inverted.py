@@ -31,6 +31,7 @@ class Writer:
             _linked(before, folder)
         self._index = tantivy.Index(_schema(), path=str(folder))
         self._writer = self._index.writer(_HEAP, num_threads=1)
+        self._finished = False
 
     def add(self, number: int, terms: str) -> None:
         """A passage by its terms, parted by spaces."""
@@ -46,9 +47,16 @@ class Writer:
         gone = tantivy.Query.range_query(self._index.schema, _NUMBER, kind, lower_bound=first, upper_bound=last)
         self._writer.delete_documents_by_query(gone)
 
+    def abandon(self) -> None:
+        """Stop without writing what is not written yet: afterwards no thread of it makes files any more."""
+        if not self._finished:
+            self._finished = True
+            self._writer.wait_merging_threads()
+
     def finish(self) -> None:
         """Write everything to the disk."""
         self._writer.commit()
+        self._finished = True
         self._writer.wait_merging_threads()
 
 
