@@ -132,7 +132,7 @@ def test_a_race_on_trial_shows_both_sizes_and_how_equal_they_are(call: Call, tmp
 def test_an_interrupted_race_keeps_its_finished_trials(tmp_path: Path, corpus: Path) -> None:
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     program = [sys.executable, "-m", "pennyweight"]
-    asked = [*program, "race", "par", "--budget", "4800samples", "--data", str(corpus), *QUICK]
+    asked = [*program, "race", "par", "--budget", "2400samples", "--data", str(corpus), *QUICK]
     process = subprocess.Popen(asked, cwd=tmp_path, stderr=subprocess.PIPE, text=True, env=environment)
     trials: list[Path] = []
     until = time.monotonic() + 60

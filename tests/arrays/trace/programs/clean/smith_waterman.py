@@ -43,7 +43,7 @@ def best_score(a, b):
 
 
 rng = np.random.default_rng(47)
-long = rng.integers(0, 4, size=2500, dtype=np.uint8)
+long = rng.integers(0, 4, size=1200, dtype=np.uint8)
 related = mutated(rng, long, 0.1)
-unrelated = rng.integers(0, 4, size=2500, dtype=np.uint8)
+unrelated = rng.integers(0, 4, size=1200, dtype=np.uint8)
 print("itself", best_score(long, long), "relative", best_score(long, related), "stranger", best_score(long, unrelated))
