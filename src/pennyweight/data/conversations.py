@@ -111,8 +111,7 @@ class Nearest:
         self._words: list[str] = []
         for match in _WORD.finditer(passage):
             written = match[0]
-            word = " ".join(normalised(part) for part in [written] if normalised(part))
-            if word:
+            if word := normalised(written):
                 first = match.start() + len(written) - len(written.lstrip(_EDGES))
                 last = match.end() - (len(written) - len(written.rstrip(_EDGES)))
                 self._spans.append((first, last) if first < last else match.span())

@@ -34,7 +34,9 @@ def run(output: Output, indexes: Path, *, question: str, index: str, top: int) -
     opened = Generation(current(index_folder(indexes, name)))
     found = retrieve(opened, asked, most=top)
     _show(output, found, name)
-    output.done(result={"index": name, **to_document(found)}, next_command="pennyweight index FOLDER")
+    hits = [{**to_document(hit), "marks": hit.marks()} for hit in found.hits]
+    result = {"index": name, **to_document(found), "hits": hits}
+    output.done(result=result, next_command="pennyweight index FOLDER")
 
 
 def _only(indexes: Path) -> str:

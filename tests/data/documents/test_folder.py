@@ -37,7 +37,7 @@ def test_documents_are_found_in_order_and_the_rest_is_told_of(tmp_path: Path) ->
         "out.txt": "a",
         "pipe.txt": "not",
     }
-    read = {file.key: document for file, _, document in read_found(files)}
+    read = {file.key: read_found(file)[1] for file in files}
     assert isinstance(read["b/two.md"], Document)
     assert read["binary.txt"] == Skipped(key="binary.txt", reason="binary data")
 

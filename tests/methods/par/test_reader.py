@@ -14,9 +14,10 @@ from torch.nn import functional as F
 from pennyweight.core.errors import UserError
 from pennyweight.core.fit import load_task
 from pennyweight.data.answers import exact_match, f1
+from pennyweight.data.judging import first_sentence
 from pennyweight.data.questions import QuestionsConfig, open_questions
 from pennyweight.methods.par.config import ReaderConfig
-from pennyweight.methods.par.reader import Reader, best_spans, first_sentence
+from pennyweight.methods.par.reader import Reader, best_spans
 from tests.methods.par.fitting import a_config, build, fitted, questions_of_colours
 
 

@@ -100,7 +100,7 @@ def test_any_question_is_searched_for(opened: Generation, question: str) -> None
     assert len(found.hits) <= 5
     for hit in found.hits:
         assert abs(sum(reason.adds for reason in hit.reasons) - hit.score) < 1e-9
-        for start, end in hit.marks:
+        for start, end in hit.marks():
             assert terms(hit.text[start:end])[0] in {reason.term for reason in hit.reasons}
 
 

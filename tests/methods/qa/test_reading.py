@@ -12,12 +12,12 @@ from pennyweight.core import randomness
 from pennyweight.core.errors import UserError
 from pennyweight.core.recipe import override
 from pennyweight.core.task import to_tensors
+from pennyweight.data.judging import floors, judged
 from pennyweight.data.questions import Question
 from pennyweight.methods.qa.config import QuestionDataConfig, ReaderConfig, tiny
 from pennyweight.methods.qa.data import HIDDEN, Windows, collate, lay_out, open_data, unseen_documents
-from pennyweight.methods.qa.floors import floors
 from pennyweight.methods.qa.reading import Said, decide, every_window, read
-from pennyweight.methods.qa.task import Reading, build, judged
+from pennyweight.methods.qa.task import Reading, build
 
 COLOURS = ["red", "green", "blue", "grey", "white", "black"]
 THINGS = ["mouse", "cellar", "kitten", "barn", "wagon", "river"]

@@ -4,7 +4,6 @@ Nothing outside of the folder is read: a link that leads out of it is left out. 
 """
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,15 +74,13 @@ def _refused(path: Path, inside: Path, most_bytes: int) -> str:
     return "" if size else "empty"
 
 
-def read_found(files: list[Found]) -> Iterator[tuple[Found, bytes, Document | Skipped]]:
-    """Each file, its bytes and what it is as a document."""
-    for file in files:
-        content = b""
-        try:
-            content = file.path.read_bytes()
-            document: Document | Skipped = read_document(file.key, content)
-        except OSError as error:
-            document = Skipped(key=file.key, reason=f"cannot be read: {error.strerror}")
-        except Unreadable as error:
-            document = Skipped(key=file.key, reason=str(error))
-        yield file, content, document
+def read_found(file: Found) -> tuple[bytes, Document | Skipped]:
+    """A file's bytes, and what it is as a document."""
+    content = b""
+    try:
+        content = file.path.read_bytes()
+        return content, read_document(file.key, content)
+    except OSError as error:
+        return content, Skipped(key=file.key, reason=f"cannot be read: {error.strerror}")
+    except Unreadable as error:
+        return content, Skipped(key=file.key, reason=str(error))

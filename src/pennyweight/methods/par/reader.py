@@ -8,7 +8,6 @@ The head is two rows of weights, on purpose: it is here so that patterns can be 
 reader belongs in `blocks`, and is made there with the work on question answering.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,21 +18,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from pennyweight.arrays.statistics import ratio_of_sums
+from pennyweight.blocks.reader.head import NEVER, Logits
+from pennyweight.blocks.reader.head import best_spans as whole_best_spans
 from pennyweight.blocks.transformer import Transformer
 from pennyweight.core.errors import UserError
 from pennyweight.core.task import Batch, Evaluation, Metric, Source, to_tensors
-from pennyweight.data.answers import exact_match, f1
+from pennyweight.data.answers import f1
+from pennyweight.data.judging import first_sentence, judged
 from pennyweight.data.questions import Question, QuestionSet, open_questions
 from pennyweight.data.rows import ShuffledRows, divided_rows, taken
 from pennyweight.data.spans import SpanWindows, span_windows
 from pennyweight.data.tokens import Tokenizer
 from pennyweight.methods.par import foundation
 from pennyweight.methods.par.config import ReaderConfig
-from pennyweight.methods.par.text import Read, Split, TextTask, sums_by
-
-_NEVER = -1e9  # finite: minus infinity would make a gradient of nothing NaN
-_SENTENCE = re.compile(r"\S.*?(?:[.!?](?=\s)|\n|$)", re.DOTALL)
+from pennyweight.methods.par.text import Read, Split, TextTask
 
 
 class Reader(TextTask):
@@ -97,7 +95,7 @@ class Reader(TextTask):
         """How well an answer would begin and end at each position of the passage, or at the first for none."""
         places = torch.arange(states.shape[1], device=states.device)
         inside = (places >= batch["start"][:, None]) & (places < batch["stop"][:, None]) | (places == 0)
-        begins, ends = self.head(states).float().masked_fill(~inside[..., None], _NEVER).unbind(-1)
+        begins, ends = self.head(states).float().masked_fill(~inside[..., None], NEVER).unbind(-1)
         return begins, ends
 
     def nats(
@@ -115,26 +113,10 @@ class Reader(TextTask):
         return taken(windows.arrays, np.arange(len(windows.questions)))
 
     def evaluate_states(self, read: Read, split: Split) -> Evaluation:
-        """F1; the interval resamples passages. In ``details``, exact match, and F1 where there is an answer."""
+        """F1; the interval resamples passages. In ``details`` exact match, and F1 by whether there is an answer."""
         batches = ((batch, read(self.tokens(batch))) for batch in self.held_out(split))
         answers = self._answers(self.windows(split), [self._found(batch, states) for batch, states in batches])
-        questions = self.data.splits[split]
-        scores = np.array([f1(answer, question.right) for answer, question in zip(answers, questions, strict=True)])
-        exact = [exact_match(answer, question.right) for answer, question in zip(answers, questions, strict=True)]
-        answered = np.array([bool(question.answers) for question in questions])
-        numbers = {passage: number for number, passage in enumerate(dict.fromkeys(q.passage for q in questions))}
-        passages = np.array([numbers[question.passage] for question in questions])
-        estimate = ratio_of_sums(*sums_by(passages, scores))
-        details = {"exact match": float(np.mean(exact)), "no answer given": float(np.mean([not a for a in answers]))}
-        if answered.any():
-            details["F1 where there is an answer"] = float(scores[answered].mean())
-        return Evaluation(
-            value=estimate.value,
-            low=estimate.low,
-            high=estimate.high,
-            interval=f"95 % bootstrap over {len(numbers)} passages",
-            details=details,
-        )
+        return judged(self.data.splits[split], [("span" if answer else "none", answer) for answer in answers])
 
     def _found(self, batch: Batch, states: Tensor) -> NDArray[np.float64]:
         """The best span of each window: its first and last position, and by how much it is better than none."""
@@ -155,7 +137,7 @@ class Reader(TextTask):
         for question, passage in enumerate(windows.passages):
             row = best[question]
             first, last, margin = spans[row].tolist()
-            nothing = margin < _NEVER / 2 or (bool(self.null_allowed) and margin < 0)
+            nothing = margin < NEVER / 2 or (bool(self.null_allowed) and margin < 0)
             shift = int(windows.offsets[row] - windows.arrays["start"][row])
             answers.append("" if nothing else passage.text(int(first) + shift, int(last) + shift))
         return answers
@@ -206,22 +188,16 @@ def best_spans(
     """The first and last position of the best span of at most ``longest``, and its margin over no answer.
 
     A span scores what it begins with and what it ends with together; it lies in ``start`` to before ``stop``. Position
-    0 scores for no answer. Where there is no span the margin is at most ``_NEVER``.
+    0 scores for no answer. Where there is no span the margin is at most ``NEVER``.
     """
     places = torch.arange(begins.shape[1], device=begins.device)
     outside = (places < start[:, None]) | (places >= stop[:, None])
-    from_here = begins.masked_fill(outside, 2 * _NEVER)
-    up_to = F.pad(ends.masked_fill(outside, 2 * _NEVER), (0, longest - 1), value=2 * _NEVER)
-    scores = from_here[:, :, None] + up_to.unfold(1, longest, 1)
-    best, where = scores.flatten(1).max(1)
-    first = where // longest
-    return first, first + where % longest, best - begins[:, 0] - ends[:, 0]
-
-
-def first_sentence(passage: str) -> str:
-    """The passage's beginning up to a full stop, a question or exclamation mark, or the end of the line."""
-    found = _SENTENCE.search(passage)
-    return found[0].strip() if found else ""
+    none = (begins[:, 0] + ends[:, 0])[:, None].expand(-1, 3)
+    logits = Logits(
+        begins=begins.masked_fill(outside, 2 * NEVER), ends=ends.masked_fill(outside, 2 * NEVER), others=none
+    )
+    best = whole_best_spans(logits, longest=longest)
+    return best.first, best.last, best.margin
 
 
 def build(config: ReaderConfig, *, cache: Path, folder: Path | None = None) -> Reader:

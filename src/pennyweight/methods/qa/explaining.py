@@ -19,12 +19,12 @@ from torch import Tensor
 from pennyweight.blocks.reader.head import NEVER, NO, NONE, YES, Logits
 from pennyweight.blocks.reader.reader import Reader
 from pennyweight.data.analyser import words
+from pennyweight.data.judging import sentence_spans
 from pennyweight.data.wordpieces import Pieces, Window, WordPieces
 from pennyweight.explain.faithfulness import Faithfulness, faithfulness
 from pennyweight.explain.gradients import gradient_times_input, integrated_gradients
 from pennyweight.explain.occlusion import Counterfactual, counterfactual, leave_one_out
 from pennyweight.methods.qa.data import Laid, collate
-from pennyweight.methods.qa.floors import sentence_spans
 
 Aim = Literal["none", "runner-up", "begin", "end"]
 """What is explained: the answer over none, over the runner-up, or what begins and what ends it."""

@@ -27,8 +27,7 @@ class Reason:
 class Hit:
     """A passage that was found: where it stands, its text, its score, and the reasons, the strongest first.
 
-    ``start`` and ``end`` are characters of the document's text, ``marks`` those of the passage's own text in which
-    words of the question stand. What the reasons add makes ``score``.
+    ``start`` and ``end`` are characters of the document's text. What the reasons add makes ``score``.
     """
 
     place: int
@@ -41,7 +40,11 @@ class Hit:
     text: str
     score: float
     reasons: tuple[Reason, ...]
-    marks: tuple[tuple[int, int], ...]
+
+    def marks(self) -> list[tuple[int, int]]:
+        """The characters of ``text`` in which words of the question stand, worked out for who shows them."""
+        terms = {reason.term for reason in self.reasons}
+        return [(word.start, word.end) for word in words(self.text) if word.term in terms]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +62,17 @@ def retrieve(index: Generation, question: str, *, most: int = 10) -> Found:
     asked, left_out = searched(question)
     weights = {term: float(len(written)) for term, written in asked.items()}
     scores = index.search(weights, most=most)
-    numbers = index.counts(weights, scores.places)
     hits = []
     for row, place in enumerate(scores.places.tolist()):
         reasons = [
-            Reason(term=term, word=asked[term][0], adds=float(part), count=int(count), passages=index.frequency(term))
-            for term, part, count in zip(scores.terms, scores.parts[row], numbers[row], strict=True)
+            Reason(term=term, word=asked[term][0], adds=part, count=int(count), passages=int(passages))
+            for term, part, count, passages in zip(
+                scores.terms,
+                scores.parts[row].tolist(),
+                scores.counts[row].tolist(),
+                scores.frequencies.tolist(),
+                strict=True,
+            )
             if count
         ]
         hits.append(_hit(index, place, float(scores.values[row]), reasons))
@@ -72,15 +80,13 @@ def retrieve(index: Generation, question: str, *, most: int = 10) -> Found:
         question=question,
         hits=tuple(hits),
         left_out=tuple(left_out),
-        unknown=tuple(written[0] for term, written in asked.items() if not index.frequency(term)),
+        unknown=tuple(asked[term][0] for term, n in zip(scores.terms, scores.frequencies, strict=True) if not n),
     )
 
 
 def _hit(index: Generation, place: int, score: float, reasons: list[Reason]) -> Hit:
     entry = index.entries[int(index.forward.documents[place])]
     start, end = index.forward.spans[place].tolist()
-    text = index.text(place)
-    terms = {reason.term for reason in reasons}
     return Hit(
         place=place,
         document=entry.key,
@@ -89,10 +95,9 @@ def _hit(index: Generation, place: int, score: float, reasons: list[Reason]) -> 
         page=page_of(entry, start),
         start=start,
         end=end,
-        text=text,
+        text=index.text(place),
         score=score,
         reasons=tuple(sorted(reasons, key=lambda reason: -reason.adds)),
-        marks=tuple((word.start, word.end) for word in words(text) if word.term in terms),
     )
 
 

@@ -8,22 +8,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from torch import nn
 from torch.nn import functional as F
 
-from pennyweight.arrays.statistics import ratio_of_sums
 from pennyweight.blocks.reader.head import answer_nats
 from pennyweight.blocks.reader.reader import Reader
 from pennyweight.core.errors import UserError
 from pennyweight.core.task import Batch, Evaluation, Losses, Metric, Source, Task
-from pennyweight.data.answers import exact_match, f1
+from pennyweight.data.judging import floors, judged
 from pennyweight.data.questions import Question, QuestionSet
 from pennyweight.data.wordpieces import WordPieces
 from pennyweight.methods.qa import encoders
 from pennyweight.methods.qa.config import ReaderConfig
 from pennyweight.methods.qa.data import Laid, Windows, lay_out, open_data
-from pennyweight.methods.qa.floors import floors
 from pennyweight.methods.qa.reading import answers
 
 
@@ -102,32 +99,6 @@ class Reading(Task):
     def shard_units(self) -> Iterable[nn.Module]:
         """The layers."""
         return list(self.reader.encoder.layers)
-
-
-def right_answers(question: Question) -> list[str]:
-    """The right answers as texts; none where the passage does not say."""
-    return [question.told] if question.told else question.right
-
-
-def judged(questions: Sequence[Question], given: list[tuple[str, str]]) -> Evaluation:
-    """F1 of answers over all questions; the interval resamples passages."""
-    scores = np.array([f1(text, right_answers(q)) for (_, text), q in zip(given, questions, strict=True)])
-    exact = [exact_match(text, right_answers(q)) for (_, text), q in zip(given, questions, strict=True)]
-    numbers = {passage: number for number, passage in enumerate(dict.fromkeys(q.passage for q in questions))}
-    passages = np.array([numbers[question.passage] for question in questions])
-    sums = np.bincount(passages, weights=scores).astype(np.float64)
-    estimate = ratio_of_sums(sums, np.bincount(passages).astype(np.float64))
-    kinds = np.array([q.told or ("span" if q.answers else "none") for q in questions])
-    details = {"exact match": float(np.mean(exact)), "no answer given": float(np.mean([k == "none" for k, _ in given]))}
-    for kind in ("span", "yes", "no", "none"):
-        if (kinds == kind).any():
-            details[f"F1 where the answer is {'a span' if kind == 'span' else kind}"] = float(
-                scores[kinds == kind].mean()
-            )
-    return Evaluation(
-        value=estimate.value, low=estimate.low, high=estimate.high,
-        interval=f"95 % bootstrap over {len(numbers)} passages", details=details,
-    )  # fmt: skip
 
 
 def build(config: ReaderConfig, *, cache: Path, folder: Path | None = None) -> Reading:

@@ -2,8 +2,8 @@
 
 import json
 import mmap
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,17 +25,28 @@ _PROPOSED = 5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scores:
-    """Passages by score, the best first: ``places`` in the index, and the parts [passages, terms] that sum to it."""
+    """Passages by score, the best first: ``places`` in the index, and the parts [passages, terms] that sum to it.
+
+    ``counts`` [passages, terms] is how often a passage has a term, ``frequencies`` [terms] how many passages have it.
+    """
 
     places: NDArray[np.int64]
     values: NDArray[np.float64]
     parts: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    frequencies: NDArray[np.float64]
     terms: tuple[str, ...]
 
     def best(self, most: int) -> "Scores":
         """The best of them."""
         order = np.argsort(-self.values, kind="stable")[:most]
-        return Scores(places=self.places[order], values=self.values[order], parts=self.parts[order], terms=self.terms)
+        return replace(
+            self,
+            places=self.places[order],
+            values=self.values[order],
+            parts=self.parts[order],
+            counts=self.counts[order],
+        )
 
 
 class Generation:
@@ -74,28 +85,29 @@ class Generation:
         places = np.searchsorted(self.forward.numbers, np.array(sorted(proposed), np.uint64)).astype(np.int64)
         return self.score(weights, places).best(most)
 
-    def counts(self, terms: Iterable[str], places: NDArray[np.int64]) -> NDArray[np.float64]:
-        """How often each passage has each term [passages, terms]."""
-        return self.forward.counted(places, self._numbers(terms))
-
-    def _numbers(self, terms: Iterable[str]) -> NDArray[np.int64]:
-        return np.array([self.vocabulary.get(term, -1) for term in terms], np.int64)
-
     def score(self, weights: Mapping[str, float], places: NDArray[np.int64]) -> Scores:
         """Exact scores of some passages, in their order."""
-        numbers = self._numbers(weights)
-        frequencies = np.where(numbers < 0, 0, self.forward.frequencies[np.maximum(numbers, 0)])
+        numbers = np.array([self.vocabulary.get(term, -1) for term in weights], np.int64)
+        frequencies = np.array([self.frequency(term) for term in weights], np.float64)
+        counts = self.forward.counted(places, numbers)
         parts = bm25_parts(
-            self.forward.counted(places, numbers),
+            counts,
             self.forward.lengths[places].astype(np.float64),
-            frequencies.astype(np.float64),
+            frequencies,
             num_documents=float(len(self.forward.lengths)),
             mean_length=self.forward.mean_length,
             weights=np.array([*weights.values()], np.float64),
             k1=K1,
             b=B,
         )
-        return Scores(places=places, values=parts.sum(1), parts=parts, terms=tuple(weights))
+        return Scores(
+            places=places,
+            values=parts.sum(1),
+            parts=parts,
+            counts=counts,
+            frequencies=frequencies,
+            terms=tuple(weights),
+        )
 
 
 def _entry(line: str) -> Entry:

@@ -61,15 +61,14 @@ class Folder:
             if before is not None and (before.size, before.changed) == (file.size, file.changed):
                 yield before, part
                 continue
-            for _, content, document in read_found([file]):
-                sha256 = hashlib.sha256(content).hexdigest()
-                if isinstance(document, Skipped):
-                    yield document, part
-                elif before is not None and before.sha256 == sha256:
-                    yield replace(before, size=file.size, changed=file.changed), part
-                else:
-                    fresh = Fresh(document=document, sha256=sha256, size=len(content), changed=file.changed)
-                    yield fresh, part
+            content, document = read_found(file)
+            sha256 = hashlib.sha256(content).hexdigest()
+            if isinstance(document, Skipped):
+                yield document, part
+            elif before is not None and before.sha256 == sha256:
+                yield replace(before, size=file.size, changed=file.changed), part
+            else:
+                yield Fresh(document=document, sha256=sha256, size=len(content), changed=file.changed), part
 
 
 class PythonDocs:
